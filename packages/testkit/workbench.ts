@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { SecretPolicy } from "../sidecar/src/capture/secret-guard.ts";
-import { type Machine, thisMachine } from "../sidecar/src/commit/machine.ts";
+import { type Environment, thisEnvironment } from "../sidecar/src/commit/environment.ts";
 import { privateDirectory } from "../sidecar/src/disk/base-marker.ts";
 import { Roots } from "../sidecar/src/path.ts";
 import { Session } from "../sidecar/src/session/session.ts";
@@ -15,7 +15,7 @@ import { namespaced } from "../sidecar/src/store/namespaced.ts";
 import { openStore } from "../sidecar/src/store/open.ts";
 import type { ObjectStore } from "../sidecar/src/store/port.ts";
 import type { SweepableStore } from "../sidecar/src/store/sweepable.ts";
-import { recordingLog } from "../sidecar/src/telemetry/logger.ts";
+import { recordingLogger } from "../sidecar/src/telemetry/logger.ts";
 import { noProgress } from "../sidecar/src/telemetry/progress.ts";
 import { type Profile, profileNamed } from "../sidecar/src/workspace/profile.ts";
 import { makeBucket, s3TestServer } from "./store/s3-server.ts";
@@ -23,7 +23,7 @@ import { makeBucket, s3TestServer } from "./store/s3-server.ts";
 export interface Workbench extends AsyncDisposable {
 	readonly dir: string;
 	readonly store: ObjectStore;
-	readonly log: ReturnType<typeof recordingLog>;
+	readonly logger: ReturnType<typeof recordingLogger>;
 	/** The workspace of a machine by that name. */
 	workspace(machine: string): string;
 	privateDir(machine: string): string;
@@ -32,7 +32,7 @@ export interface Workbench extends AsyncDisposable {
 		options?: Partial<{
 			store: ObjectStore;
 			profile: Profile;
-			machine: Machine;
+			environment: Environment;
 			expect: "new" | "existing" | "any";
 			onSecret: SecretPolicy;
 			/** Additional roots: absolute directories by name. */
@@ -58,15 +58,18 @@ export async function s3Namespace(): Promise<SweepableStore> {
 }
 
 /** This machine, with clocks that can be advanced. */
-export function machineWithClock(): { readonly machine: Machine; pass(ms: number): void } {
+export function environmentWithClock(): {
+	readonly environment: Environment;
+	pass(ms: number): void;
+} {
 	let aheadMs = 0;
-	const machine = {
-		...thisMachine,
-		wallMs: () => thisMachine.wallMs() + aheadMs,
-		bootMs: () => thisMachine.bootMs() + aheadMs,
+	const environment = {
+		...thisEnvironment,
+		wallMs: () => thisEnvironment.wallMs() + aheadMs,
+		bootMs: () => thisEnvironment.bootMs() + aheadMs,
 	};
 	return {
-		machine,
+		environment,
 		pass: (ms) => {
 			aheadMs += ms;
 		},
@@ -79,7 +82,7 @@ export const openclawProfile = profileNamed("openclaw") as Profile;
 /** A file store by default. `store` may be any other store, which is closed at the end. */
 export async function workbench(store?: ObjectStore): Promise<Workbench> {
 	const dir = mkdtempSync(join(tmpdir(), "sidecar-"));
-	const log = recordingLog();
+	const logger = recordingLogger();
 	const used =
 		store ?? namespaced(await openStore(pathToFileURL(join(dir, "store")).href, {}), "alice");
 	const privateDir = (machine: string) =>
@@ -93,7 +96,7 @@ export async function workbench(store?: ObjectStore): Promise<Workbench> {
 	return {
 		dir,
 		store: used,
-		log,
+		logger,
 		workspace,
 		privateDir,
 		open: async (machine, options = {}) =>
@@ -102,10 +105,10 @@ export async function workbench(store?: ObjectStore): Promise<Workbench> {
 				root: new Roots(workspace(machine), new Map(Object.entries(options.roots ?? {}))),
 				profile: options.profile ?? plainProfile,
 				privateDir: privateDir(machine),
-				log,
+				logger,
 				progress: noProgress,
 				handoverWaitMs: 0,
-				machine: options.machine ?? thisMachine,
+				environment: options.environment ?? thisEnvironment,
 				...(options.expect && { expect: options.expect }),
 				onSecret: options.onSecret,
 			}),

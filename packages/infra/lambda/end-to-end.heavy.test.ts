@@ -51,7 +51,7 @@ let keys: readonly [string, string];
 
 beforeAll(async () => {
 	if (moto === undefined) return;
-	vi.doMock("./log.ts", () => ({ log: createLogger("silent") }));
+	vi.doMock("./log.ts", () => ({ logger: createLogger("silent") }));
 	servers.push(await startTable(), moto);
 	const manager = new SecretsManagerClient({});
 	for (const [Name, secret] of Object.entries(SECRETS))

@@ -7,7 +7,7 @@
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { once, required } from "./environment.ts";
-import { log } from "./log.ts";
+import { logger } from "./log.ts";
 import { ALGORITHM, SigningKey } from "./signing-key.ts";
 import { json } from "./webhook/refusal.ts";
 
@@ -23,7 +23,7 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 		if (event.path.endsWith("/.well-known/jwks.json"))
 			return json(200, { keys: [await key().published()] }, CACHE);
 	} catch (error) {
-		log.error("issuer.failed", { error });
+		logger.error("issuer.failed", { error });
 		return json(
 			503,
 			{ code: "UNAVAILABLE", message: "the signing key cannot be read now", remedy: "ask again" },

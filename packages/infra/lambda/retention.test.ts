@@ -21,7 +21,7 @@ let handler: typeof import("./retention.ts").handler;
 
 beforeAll(async () => {
 	vi.doMock("./log.ts", () => ({
-		log: createLogger("info", { write: (line: string) => void lines.push(line) }),
+		logger: createLogger("info", { write: (line: string) => void lines.push(line) }),
 	}));
 	handler = (await import("./retention.ts")).handler;
 	table = await startTable();

@@ -10,7 +10,7 @@ import { DeleteItemCommand, GetItemCommand, PutItemCommand } from "@aws-sdk/clie
 import type { Context } from "aws-lambda";
 import { namespaces, retain, SidecarError } from "openclaw-sidecar";
 import { required } from "./environment.ts";
-import { log } from "./log.ts";
+import { logger } from "./log.ts";
 import { type SweepReport, sweepAll } from "./retention/sweep.ts";
 import { openTable } from "./state-table.ts";
 
@@ -35,7 +35,7 @@ export async function handler(
 		signal,
 	);
 	await noteStop(report.stoppedAfter);
-	log.info("retention.run-finished", { ...report });
+	logger.info("retention.run-finished", { ...report });
 	const [first, ...others] = Object.entries(report.failures);
 	if (first !== undefined)
 		throw new Error(
@@ -51,10 +51,15 @@ async function sweep(
 	signal: AbortSignal,
 ): Promise<string | undefined> {
 	try {
-		const { problem } = await retain({ store, namespace, signal, log: log.child({ namespace }) });
+		const { problem } = await retain({
+			store,
+			namespace,
+			signal,
+			logger: logger.child({ namespace }),
+		});
 		return problem && `commit ${problem.seq} cannot be read: nothing older was deleted`;
 	} catch (error) {
-		log.error("retention.failed", { namespace, error });
+		logger.error("retention.failed", { namespace, error });
 		return error instanceof SidecarError
 			? `${error.code}: ${error.message}`
 			: (error as Error).message;

@@ -42,7 +42,7 @@ let SecretId: string;
 beforeAll(async () => {
 	if (moto === undefined) return;
 	vi.doMock("./log.ts", () => ({
-		log: createLogger("info", { write: (line: string) => void lines.push(line) }),
+		logger: createLogger("info", { write: (line: string) => void lines.push(line) }),
 	}));
 	servers.push(await startTable(), moto);
 	process.env.QUEUE_URL = "http://127.0.0.1:1/000000000000/messages.fifo";

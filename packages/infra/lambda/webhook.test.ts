@@ -42,7 +42,7 @@ beforeAll(async () => {
 	});
 	vi.doMock("./log.ts", async () => {
 		const { createLogger } = await import("openclaw-sidecar");
-		return { log: createLogger("info", { write: (line: string) => void lines.push(line) }) };
+		return { logger: createLogger("info", { write: (line: string) => void lines.push(line) }) };
 	});
 	const { handler } = await import("./webhook.ts");
 	front = await startApiFront(() => handler);

@@ -10,7 +10,7 @@
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { once } from "./environment.ts";
-import { log } from "./log.ts";
+import { logger } from "./log.ts";
 import { Refusal } from "./webhook/refusal.ts";
 import { WebhookHandler } from "./webhook/webhook-handler.ts";
 
@@ -21,12 +21,12 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 		return await webhook().receive(event, Date.now());
 	} catch (error) {
 		if (!(error instanceof Refusal)) {
-			log.error("webhook.failed", { path: event.path, error });
+			logger.error("webhook.failed", { path: event.path, error });
 			return new Refusal("UNAVAILABLE").toResult();
 		}
 		const isOurs = error.code === "CHANNEL_MISCONFIGURED";
 		const kind = error.status === 401 || error.status === 409 ? "security" : "lifecycle";
-		log[isOurs ? "error" : "warn"]("webhook.refused", {
+		logger[isOurs ? "error" : "warn"]("webhook.refused", {
 			path: event.path,
 			code: error.code,
 			reason: error.message,

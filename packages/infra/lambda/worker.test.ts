@@ -26,7 +26,7 @@ let worker: typeof import("./worker.ts").handler;
 beforeAll(async () => {
 	vi.doMock("./log.ts", async () => {
 		const { createLogger } = await import("openclaw-sidecar");
-		return { log: createLogger("info", { write: (line: string) => void lines.push(line) }) };
+		return { logger: createLogger("info", { write: (line: string) => void lines.push(line) }) };
 	});
 	servers.push(await startTable());
 	aws = await FakeAws.start();

@@ -18,7 +18,7 @@ import {
 	status,
 } from "./index.ts";
 import { settingsOf } from "./library/options.ts";
-import { recordingLog } from "./telemetry/logger.ts";
+import { recordingLogger } from "./telemetry/logger.ts";
 
 let dir: string;
 beforeAll(() => {
@@ -69,9 +69,9 @@ test("the verbs, one after the other", async () => {
 	});
 
 	const stop = new AbortController();
-	const log = recordingLog();
-	const running = run({ ...a, quietMs: 0, log, signal: stop.signal });
-	while (!log.events.some(({ event }) => event === "watch.started"))
+	const logger = recordingLogger();
+	const running = run({ ...a, quietMs: 0, logger, signal: stop.signal });
+	while (!logger.events.some(({ event }) => event === "watch.started"))
 		await new Promise(setImmediate);
 	await expect(restore(a)).rejects.toMatchObject({ code: "WORKSPACE_BUSY" });
 	writeFileSync(join(a.workspace, "f"), "two");

@@ -20,7 +20,7 @@ import { makeBucket, type S3TestServer, s3TestServer } from "../../testkit/store
 import { workbench } from "../../testkit/workbench.ts";
 import { readDisk } from "../../testkit/workspace/disk.ts";
 import { commitOnce, putPack } from "../src/commit/commit-once.ts";
-import { thisMachine } from "../src/commit/machine.ts";
+import { thisEnvironment } from "../src/commit/environment.ts";
 import { readLog } from "../src/commit/read-log.ts";
 import { encodeCommit } from "../src/log/commit-codec.ts";
 import { packKey } from "../src/log/keys.ts";
@@ -29,7 +29,7 @@ import type { ObjectStore } from "../src/store/port.ts";
 import { S3Store } from "../src/store/s3.ts";
 
 /** No pause between tries, because no decision may depend on time. */
-const machine = { ...thisMachine, sleep: async () => {} };
+const environment = { ...thisEnvironment, sleep: async () => {} };
 
 interface Line extends AsyncDisposable {
 	readonly proxy: FaultProxy;
@@ -90,7 +90,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		const { proxy, store, direct } = at;
 		proxy.plan = onPuts(fault, 1);
 		const commit = commitOf(1);
-		expect(await commitOnce(store, commit, machine)).toMatchObject({ kind: "committed" });
+		expect(await commitOnce(store, commit, environment)).toMatchObject({ kind: "committed" });
 		expect(proxy.happened.get(fault)).toBe(1);
 		expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
@@ -101,9 +101,11 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		const { proxy, store, direct } = at;
 		proxy.plan = onPuts(fault, 3);
 		const commit = commitOf(1);
-		expect((await commitOnce(store, commit, machine)).kind).toBe(reaches ? "committed" : "unknown");
+		expect((await commitOnce(store, commit, environment)).kind).toBe(
+			reaches ? "committed" : "unknown",
+		);
 		expect(await inStore(direct, commit.key)).toEqual(reaches ? commit.bytes : undefined);
-		expect(await commitOnce(store, commit, machine)).toMatchObject({ kind: "committed" });
+		expect(await commitOnce(store, commit, environment)).toMatchObject({ kind: "committed" });
 		expect(await inStore(direct, commit.key)).toEqual(commit.bytes);
 	});
 
@@ -113,7 +115,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		const winner = commitOf(2);
 		await direct.putIfAbsent(winner.key, winner.bytes);
 		proxy.plan = onPuts(fault, 3);
-		expect(await commitOnce(store, commitOf(1), machine)).toEqual({ kind: "lost" });
+		expect(await commitOnce(store, commitOf(1), environment)).toEqual({ kind: "lost" });
 		expect(await inStore(direct, winner.key)).toEqual(winner.bytes);
 	});
 
@@ -123,7 +125,7 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		const { proxy, store, direct } = at;
 		proxy.plan = onPuts(fault, 3, true);
 		const commit = commitOf(1);
-		const { kind } = await commitOnce(store, commit, machine);
+		const { kind } = await commitOnce(store, commit, environment);
 		// The server refuses a request that arrived twice, and reading the slot then shows whose commit
 		// it holds.
 		expect(kind).toBe(isHarmless || fault === "twice" ? "committed" : "unknown");
@@ -137,12 +139,12 @@ describe.skipIf(s3TestServer() === undefined).each(FAULT_NAMES)("%s", (fault) =>
 		const bytes = Buffer.alloc(300_000, fault);
 		const key = packKey(createHash("sha256").update(bytes).digest("hex"));
 		proxy.plan = onPuts(fault, 3);
-		const put = putPack(store, key, bytes, machine);
+		const put = putPack(store, key, bytes, environment);
 		// A truncated 412 is still a 412.
 		if (isHarmless || fault === "twice" || fault === "truncate") await put;
 		else await expect(put).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
 		expect(await inStore(direct, key)).toEqual(reaches ? bytes : undefined);
-		await putPack(store, key, bytes, machine);
+		await putPack(store, key, bytes, environment);
 		expect(await inStore(direct, key)).toEqual(bytes);
 	});
 });
@@ -160,7 +162,7 @@ it.skipIf(s3TestServer() === undefined)(
 		// Never the last files to be deleted, so that no deletion is held.
 		for (let index = 0; index < 30; index++)
 			writeFileSync(join(root, "notes", String(index)), "stays");
-		const session = await bench.open("a", { store, machine });
+		const session = await bench.open("a", { store, environment });
 		proxy.plan = seededPlan(seed, 0.25);
 		const acknowledged = new Map<number, string>();
 		for (let round = 0; round < 25; round++) {

@@ -16,7 +16,7 @@ const SHARED_BY_COPIES =
 
 /** The allowed uses by file, with reasons. */
 const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
-	"commit/machine.ts": [
+	"commit/environment.ts": [
 		/^randomBytes$/,
 		"the one place that reads the kernel's generator, at each call; who asks the machine is not looked at",
 	],

@@ -16,12 +16,12 @@ import { makeBucket, s3TestServer } from "../../testkit/store/s3-server.ts";
 import { plainProfile } from "../../testkit/workbench.ts";
 import { readDisk } from "../../testkit/workspace/disk.ts";
 import { digestOf, type State, statesOf } from "../../testkit/workspace/write-load.ts";
-import { thisMachine } from "../src/commit/machine.ts";
+import { thisEnvironment } from "../src/commit/environment.ts";
 import { readLog } from "../src/commit/read-log.ts";
 import { restore } from "../src/restore/restore.ts";
 import { namespaced } from "../src/store/namespaced.ts";
 import { openStore } from "../src/store/open.ts";
-import { silentLog } from "../src/telemetry/logger.ts";
+import { silentLogger } from "../src/telemetry/logger.ts";
 import { noProgress } from "../src/telemetry/progress.ts";
 import { loadFileTimes } from "../src/workspace/file-times.ts";
 
@@ -169,8 +169,8 @@ async function killOnce(
 			privateDir: join(dir, "private"),
 			times: await loadFileTimes(),
 			quickHash: () => 0n,
-			label: thisMachine.randomBytes(4).toString("hex"),
-			log: silentLog,
+			label: thisEnvironment.randomBytes(4).toString("hex"),
+			logger: silentLogger,
 			progress: noProgress,
 		});
 		await result.finish(true);

@@ -7,7 +7,7 @@
  * the log then reports it.
  */
 import type { SecretsManagerRotationEventStep } from "aws-lambda";
-import { log } from "../log.ts";
+import { logger } from "../log.ts";
 import { changedFields, type Strategy } from "./strategy.ts";
 import type { Versions } from "./versions.ts";
 
@@ -24,9 +24,9 @@ export async function takeStep(
 	rotation: Rotation,
 ): Promise<void> {
 	const { channel, versions, versionId } = rotation;
-	if (await versions.isCurrent(versionId)) return log.info("rotation.known", { channel, step });
+	if (await versions.isCurrent(versionId)) return logger.info("rotation.known", { channel, step });
 	await STEPS[step](rotation);
-	log.info("rotation.step-done", { channel, step, versionId });
+	logger.info("rotation.step-done", { channel, step, versionId });
 }
 
 const STEPS: Readonly<
@@ -69,9 +69,9 @@ async function orRollBack(
 	try {
 		await act({ current, next });
 	} catch (error) {
-		log.error("rotation.rolled-back", { channel, versionId, error });
+		logger.error("rotation.rolled-back", { channel, versionId, error });
 		await strategy.revert?.({ current, next }).catch((failure: unknown) => {
-			log.error("rotation.not-reverted", { channel, versionId, error: failure });
+			logger.error("rotation.not-reverted", { channel, versionId, error: failure });
 		});
 		await versions.drop("AWSPENDING", versionId);
 		throw error;
@@ -91,6 +91,6 @@ export async function rehearse({
 	const replacement = { current, next: strategy.propose(current, await versions.staged()) };
 	await strategy.test(replacement, false);
 	const changes = changedFields(replacement);
-	log.info("rotation.rehearsed", { channel, changes });
+	logger.info("rotation.rehearsed", { channel, changes });
 	return changes;
 }

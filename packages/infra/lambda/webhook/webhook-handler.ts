@@ -15,7 +15,7 @@ import { ChannelSecrets } from "../channel-secrets.ts";
 import { CHANNELS, isChannelName } from "../channels/by-name.ts";
 import type { ChannelMessage, ChannelName, Opened } from "../channels/channel.ts";
 import { required, requiredStrings } from "../environment.ts";
-import { log } from "../log.ts";
+import { logger } from "../log.ts";
 import { deliveryIdOf, type QueuedMessage } from "../message.ts";
 import { openTable, provedId, secondsFrom, type Table } from "../state-table.ts";
 import { AllowedUsers } from "./allowed-users.ts";
@@ -42,7 +42,7 @@ export class WebhookHandler {
 		const { content, proof } = await this.#open(channel, deliveryOf(event, nowMs));
 		if (content.kind === "challenge") return json(200, content.answer);
 		if (content.kind === "ignored") {
-			log.info("webhook.ignored", { channel, reason: content.reason });
+			logger.info("webhook.ignored", { channel, reason: content.reason });
 			return json(200, { code: "IGNORED" });
 		}
 		return await this.#take(channel, content.message, proof, nowMs);
@@ -84,12 +84,12 @@ export class WebhookHandler {
 	): Promise<APIGatewayProxyResult> {
 		const userId = await this.#users.find(sender, nowMs);
 		if (userId === undefined) {
-			log.warn("security.user-refused", { channel, sender });
+			logger.warn("security.user-refused", { channel, sender });
 			return json(200, { code: "IGNORED" });
 		}
 		const deliveryId = deliveryIdOf(channel, eventId);
 		if ((await this.#deliveries.admit(deliveryId, proof, nowMs)) === "repeated") {
-			log.info("webhook.repeated", { channel, deliveryId });
+			logger.info("webhook.repeated", { channel, deliveryId });
 			return json(200, { code: "DUPLICATE" });
 		}
 		const message: QueuedMessage = {
@@ -110,8 +110,8 @@ export class WebhookHandler {
 		// The message is in the queue; an error now would only make the channel retry.
 		await this.#deliveries
 			.markQueued(deliveryId)
-			.catch((error: unknown) => log.warn("webhook.not-remembered", { deliveryId, error }));
-		log.info("webhook.queued", { channel, deliveryId });
+			.catch((error: unknown) => logger.warn("webhook.not-remembered", { deliveryId, error }));
+		logger.info("webhook.queued", { channel, deliveryId });
 		return json(200, { code: "QUEUED" });
 	}
 }

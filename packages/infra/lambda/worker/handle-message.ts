@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import type { ChannelSecrets } from "../channel-secrets.ts";
 import { CHANNELS } from "../channels/by-name.ts";
-import { log } from "../log.ts";
+import { logger } from "../log.ts";
 import type { QueuedMessage } from "../message.ts";
 import type { SigningKey } from "../signing-key.ts";
 import type { Answers } from "./answers.ts";
@@ -42,7 +42,7 @@ export async function handleMessage(
 ): Promise<void> {
 	const { deliveryId } = message;
 	const before = await tools.answers.begin(deliveryId, Date.now());
-	if (before.kind === "done") return log.info("worker.known", { deliveryId });
+	if (before.kind === "done") return logger.info("worker.known", { deliveryId });
 	if (before.kind === "answered")
 		return await sendAnswer(message, before.answer, before.sentParts, tools);
 	const answer =
@@ -56,7 +56,7 @@ async function answerTo(message: QueuedMessage, attempt: Attempt, tools: Tools):
 	const { deliveryId, text } = message;
 	if (text === undefined) return NOTICES.unreadable;
 	const outcome = await ask(message.userId, text, attempt.signal, tools);
-	log[outcome.kind === "answered" ? "info" : "error"](`worker.${outcome.kind}`, {
+	logger[outcome.kind === "answered" ? "info" : "error"](`worker.${outcome.kind}`, {
 		deliveryId,
 		...(outcome.kind !== "answered" && { reason: outcome.reason }),
 	});
@@ -95,7 +95,7 @@ async function sendAnswer(
 		await tools.answers.noteSent(message.deliveryId, index + 1);
 	}
 	await tools.answers.finish(message.deliveryId);
-	log.info("worker.sent", { deliveryId: message.deliveryId, parts: parts.length });
+	logger.info("worker.sent", { deliveryId: message.deliveryId, parts: parts.length });
 }
 
 async function sendPart(

@@ -7,7 +7,7 @@
 import { ChangeMessageVisibilityCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import { QUICK } from "../aws-limits.ts";
-import { log } from "../log.ts";
+import { logger } from "../log.ts";
 
 const FIRST_PAUSE_S = 15;
 const MAX_PAUSE_S = 900;
@@ -39,7 +39,7 @@ async function handleInOrder(
 		try {
 			await handle(record);
 		} catch (error) {
-			log.error("worker.failed", {
+			logger.error("worker.failed", {
 				messageId: record.messageId,
 				attempt: receiveCount(record),
 				error,
@@ -61,7 +61,7 @@ async function bringBackSoon(QueueUrl: string, record: SQSRecord): Promise<void>
 	await client
 		.send(command)
 		.catch((error: unknown) =>
-			log.warn("worker.late-retry", { messageId: record.messageId, error }),
+			logger.warn("worker.late-retry", { messageId: record.messageId, error }),
 		);
 }
 

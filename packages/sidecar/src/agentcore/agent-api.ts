@@ -36,7 +36,7 @@ export interface AgentApiOptions {
 	readonly isEnding?: () => boolean;
 	/** Read at each request, as the token. */
 	readonly dialect?: () => AgentDialect | undefined;
-	readonly log: Logger;
+	readonly logger: Logger;
 }
 
 export interface Forwarded {
@@ -93,7 +93,7 @@ export class AgentApi {
 		const started = performance.now();
 		while (!(await this.isReady(signal)))
 			await delay(this.#listens ? READY_POLL_MS : LISTEN_POLL_MS, undefined, { signal });
-		this.#options.log.info("agent.ready", { ms: Math.round(performance.now() - started) });
+		this.#options.logger.info("agent.ready", { ms: Math.round(performance.now() - started) });
 	}
 
 	async isReady(signal: AbortSignal): Promise<boolean> {
@@ -259,7 +259,7 @@ export class AgentApi {
 		} catch (error) {
 			if (caller.destroyed) return;
 			if (error instanceof AgentFailure) throw error;
-			this.#options.log.warn("agent.answer-broken", { error });
+			this.#options.logger.warn("agent.answer-broken", { error });
 			if (!isStream) caller.destroy();
 			else if (signal.aborted) endWithError(caller, signal.reason);
 			else if (error instanceof SidecarError) endWithError(caller, error);

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { type OidcS3Server, startOidcS3Server } from "../../../testkit/store/oidc-s3-server.ts";
 import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { assertNamespace } from "../store/namespaced.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { sessionName } from "./assume-role.ts";
 import { type IdentityOptions, identityStrategy } from "./identity.ts";
 import { encodeUserId } from "./namespace-code.ts";
@@ -72,7 +72,7 @@ describe.skipIf(s3TestServer() === undefined).each([
 			bucket: { bucket, prefix: "" },
 			region: server.region,
 			stsEndpoint: server.endpoint,
-			log: silentLog,
+			logger: silentLogger,
 		};
 		return identityStrategy(options);
 	}
@@ -180,7 +180,7 @@ describe.skipIf(s3TestServer() === undefined)(
 					bucket: { bucket, prefix: "agents" },
 					region,
 					stsEndpoint: endpoint,
-					log: silentLog,
+					logger: silentLogger,
 				});
 				const user = credentials(
 					await identify({ authorization: undefined, payloadToken: undefined }),

@@ -27,7 +27,7 @@ export interface ContractOptions {
 	readonly status: () => object;
 	/** 100,000,000 on the platform. */
 	readonly maxBodyBytes: number;
-	readonly log: Logger;
+	readonly logger: Logger;
 }
 
 export interface Admitted {
@@ -48,7 +48,7 @@ export function contractListener(options: ContractOptions): Listener {
 	return getRequestListener(routes(options).fetch, { overrideGlobalObjects: false });
 }
 
-function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): Hono<Env> {
+function routes({ life, status, forward, maxBodyBytes, logger }: ContractOptions): Hono<Env> {
 	const app = new Hono<Env>();
 	app.get("/status", (c) => {
 		if (!isLoopback(c.env.incoming.socket.remoteAddress) || !isLoopbackHost(c.req.header("host")))
@@ -106,8 +106,8 @@ function routes({ life, status, forward, maxBodyBytes, log }: ContractOptions): 
 			return RESPONSE_ALREADY_SENT;
 		}
 		const refusal = refusalOf(error);
-		if (refusal.error.code === "INTERNAL") log.error("request.failed", { error });
-		else log.warn("request.refused", { status: refusal.status, error: refusal.error });
+		if (refusal.error.code === "INTERNAL") logger.error("request.failed", { error });
+		else logger.warn("request.refused", { status: refusal.status, error: refusal.error });
 		return answer(c, refusal);
 	});
 	return app;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { OidcIssuer } from "../../../testkit/platform/oidc-issuer.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { type IdentityOptions, identityStrategy } from "./identity.ts";
 
 const base: IdentityOptions = {
@@ -10,7 +10,7 @@ const base: IdentityOptions = {
 	roleArn: undefined,
 	roleDurationS: 3600,
 	bucket: { bucket: "b", prefix: "" },
-	log: silentLog,
+	logger: silentLogger,
 };
 const nobody = { authorization: undefined, payloadToken: undefined };
 

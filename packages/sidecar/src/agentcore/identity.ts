@@ -66,7 +66,7 @@ export interface IdentityOptions {
 	readonly model?: ModelScope | undefined;
 	readonly region?: string | undefined;
 	readonly stsEndpoint?: string | undefined;
-	readonly log: Logger;
+	readonly logger: Logger;
 }
 
 /** Sends nothing. @throws SidecarError USAGE: the strategy lacks a setting */
@@ -90,7 +90,7 @@ export function identityStrategy(options: IdentityOptions): IdentityStrategy {
 				partition: partitionOf(roleArn),
 				kmsKeyArn: options.kmsKeyArn,
 			});
-			const { roleDurationS: durationS, region, stsEndpoint, log } = options;
+			const { roleDurationS: durationS, region, stsEndpoint, logger } = options;
 			const role: Role = {
 				roleArn,
 				namespace: identity.namespace,
@@ -103,7 +103,7 @@ export function identityStrategy(options: IdentityOptions): IdentityStrategy {
 				strategy === "web-identity" ? tradeToken : assumeRole,
 				role,
 				identity.token,
-				log,
+				logger,
 			);
 		},
 	};
@@ -131,12 +131,12 @@ class RoleCredentials implements UserCredentials {
 		ask: (role: Role, token: UserToken) => Promise<AwsCredentials>,
 		role: Role,
 		token: UserToken | undefined,
-		log: Logger,
+		logger: Logger,
 	) {
 		this.#token = token;
 		this.renewing = new RenewingCredentials(
 			async () => await ask(role, this.#token as UserToken),
-			log,
+			logger,
 		);
 	}
 

@@ -1,6 +1,6 @@
 import { describe, expect, test, vi } from "vitest";
 import { SidecarError } from "../errors.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 import { HttpRefusal } from "./http-refusal.ts";
 import type { Identity } from "./identity.ts";
 import { Life } from "./life.ts";
@@ -12,7 +12,7 @@ const proofOf = (user: string) => ({ authorization: user, payloadToken: undefine
 
 /** A life that trusts its users' identities, and whose starts end when they are told to. */
 function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: number } = {}) {
-	const log = recordingLog();
+	const logger = recordingLogger();
 	const starts: { namespace: string; settle: (error?: unknown) => void }[] = [];
 	const offered: (string | undefined)[] = [];
 	const clocks = { wallMs: 1e12, bootMs: 0, monotonicMs: 0 };
@@ -44,13 +44,13 @@ function born(options: { readonly maxWaiting?: number; readonly waitTimeoutMs?: 
 		notDurableForMs: () => state.notDurableForMs,
 		maxWaiting: options.maxWaiting ?? 10,
 		waitTimeoutMs: options.waitTimeoutMs ?? 60_000,
-		log,
+		logger,
 		readClocks: (): ClockReading => ({ ...clocks }),
 	});
 	const admit = async (user: string, signal = never) => await life.admit(proofOf(user), signal);
 	/** Lets pending work proceed as far as it can. */
 	const settled = async () => await new Promise((resolve) => setImmediate(resolve));
-	return { life, log, starts, offered, clocks, state, admit, settled };
+	return { life, logger, starts, offered, clocks, state, admit, settled };
 }
 
 const refusal = (status: number, code: string) =>
@@ -71,10 +71,10 @@ describe("the first request", () => {
 	});
 
 	test("starts nothing without proof of identity, and is audited without its content", async () => {
-		const { life, log, starts, admit } = born();
+		const { life, logger, starts, admit } = born();
 		await expect(admit("")).rejects.toMatchObject({ code: "IDENTITY_REFUSED" });
 		expect([life.phase, life.namespace, starts]).toEqual(["waiting", undefined, []]);
-		expect(log.events).toMatchObject([{ event: "security.identity-refused", kind: "security" }]);
+		expect(logger.events).toMatchObject([{ event: "security.identity-refused", kind: "security" }]);
 	});
 
 	// @id failed-start-retried
@@ -96,7 +96,7 @@ describe("the first request", () => {
 
 describe("a machine that belongs to a user", () => {
 	test("refuses another user in every phase, and audits it", async () => {
-		const { life, log, starts, admit, settled } = born();
+		const { life, logger, starts, admit, settled } = born();
 		const anna = admit("anna");
 		await settled();
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
@@ -105,7 +105,7 @@ describe("a machine that belongs to a user", () => {
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
 		await life.drain();
 		await expect(admit("bob")).rejects.toMatchObject({ code: "NAMESPACE_FOREIGN" });
-		const audits = log.events.filter(({ event }) => event === "security.namespace-refused");
+		const audits = logger.events.filter(({ event }) => event === "security.namespace-refused");
 		expect(audits).toHaveLength(3);
 		expect(audits[0]).toMatchObject({
 			kind: "security",
@@ -200,14 +200,16 @@ describe("ping", () => {
 	test("of a copied machine has the time of its waking, not of the copy", () => {
 		vi.useFakeTimers({ toFake: ["Date"], now: 1_000_000 });
 		try {
-			const { life, log, clocks } = born();
+			const { life, logger, clocks } = born();
 			expect(life.ping()).toEqual({ status: "Healthy", time_of_last_update: 1_000 });
 			vi.setSystemTime(1_007_000);
 			expect(life.ping().time_of_last_update).toBe(1_000);
 			vi.setSystemTime(9_000_000);
 			clocks.wallMs += 8_000_000;
 			expect(life.ping()).toEqual({ status: "Healthy", time_of_last_update: 9_000 });
-			expect(log.events).toMatchObject([{ event: "machine.woke", fields: { jumpMs: 8_000_000 } }]);
+			expect(logger.events).toMatchObject([
+				{ event: "machine.woke", fields: { jumpMs: 8_000_000 } },
+			]);
 		} finally {
 			vi.useRealTimers();
 		}

@@ -32,14 +32,14 @@ export interface LifeOptions {
 	/** Maximum number of requests that wait for the start. */
 	readonly maxWaiting: number;
 	readonly waitTimeoutMs: number;
-	readonly log: Logger;
+	readonly logger: Logger;
 	/** For tests. */
 	readonly readClocks?: () => ClockReading;
 }
 
 export class Life {
 	readonly #options: LifeOptions;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	readonly wake: WakeWatch;
 	readonly lifecycle = new Lifecycle();
 	#namespace: string | undefined;
@@ -54,11 +54,11 @@ export class Life {
 
 	constructor(options: LifeOptions) {
 		this.#options = options;
-		this.#log = options.log;
+		this.#logger = options.logger;
 		this.wake = new WakeWatch(options.readClocks);
 		this.wake.onWake((jumpMs) => {
 			this.#ping = undefined;
-			this.#log.info("machine.woke", { jumpMs: Math.round(jumpMs) });
+			this.#logger.info("machine.woke", { jumpMs: Math.round(jumpMs) });
 		});
 	}
 
@@ -110,7 +110,10 @@ export class Life {
 			this.#requests--;
 			this.#served++;
 			this.#touch();
-			this.#log.info("invocation.ended", { ...about, ms: Math.round(performance.now() - started) });
+			this.#logger.info("invocation.ended", {
+				...about,
+				ms: Math.round(performance.now() - started),
+			});
 		}
 	}
 
@@ -149,14 +152,17 @@ export class Life {
 			return await this.#options.identity.identify(proof);
 		} catch (error) {
 			if (error instanceof SidecarError && error.code === "IDENTITY_REFUSED")
-				this.#log.warn("security.identity-refused", { error });
+				this.#logger.warn("security.identity-refused", { error });
 			throw error;
 		}
 	}
 
 	#bindTo({ namespace }: Identity): void {
 		if (this.#namespace === undefined || this.#namespace === namespace) return;
-		this.#log.warn("security.namespace-refused", { namespace: this.#namespace, asked: namespace });
+		this.#logger.warn("security.namespace-refused", {
+			namespace: this.#namespace,
+			asked: namespace,
+		});
 		throw new SidecarError("NAMESPACE_FOREIGN");
 	}
 
@@ -164,17 +170,17 @@ export class Life {
 		const started = performance.now();
 		this.#namespace = identity.namespace;
 		this.#move("request");
-		this.#log.info("machine.starting", { namespace: identity.namespace });
+		this.#logger.info("machine.starting", { namespace: identity.namespace });
 		this.#starting = this.#startOnce(identity).then(
 			() => {
-				this.#log.info("machine.serving", {
+				this.#logger.info("machine.serving", {
 					namespace: identity.namespace,
 					ms: Math.round(performance.now() - started),
 				});
 				this.#move("started");
 			},
 			(error: unknown) => {
-				this.#log.error("machine.not-started", {
+				this.#logger.error("machine.not-started", {
 					error,
 					ms: Math.round(performance.now() - started),
 				});

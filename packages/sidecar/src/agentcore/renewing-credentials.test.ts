@@ -1,13 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { SidecarError } from "../errors.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 import { type AwsCredentials, RenewingCredentials } from "./renewing-credentials.ts";
 
 const HOUR_MS = 3_600_000;
 
 function source() {
 	const state = { nowMs: 1e12, asked: 0, failure: undefined as SidecarError | undefined };
-	const log = recordingLog();
+	const logger = recordingLogger();
 	const fetch = async (): Promise<AwsCredentials> => {
 		state.asked++;
 		if (state.failure !== undefined) throw state.failure;
@@ -17,8 +17,8 @@ function source() {
 			expiration: new Date(state.nowMs + HOUR_MS),
 		};
 	};
-	const credentials = new RenewingCredentials(fetch, log, () => state.nowMs);
-	return { state, log, credentials, key: async () => (await credentials.provide()).accessKeyId };
+	const credentials = new RenewingCredentials(fetch, logger, () => state.nowMs);
+	return { state, logger, credentials, key: async () => (await credentials.provide()).accessKeyId };
 }
 
 describe("renewing credentials", () => {
@@ -43,7 +43,7 @@ describe("renewing credentials", () => {
 	});
 
 	test("that cannot be renewed are used until their end, with a retry every ten seconds, and not afterwards", async () => {
-		const { state, log, key } = source();
+		const { state, logger, key } = source();
 		await key();
 		state.failure = new SidecarError("STORE_UNREACHABLE", { reason: "STS" });
 		state.nowMs += HOUR_MS - 60_000;
@@ -52,7 +52,9 @@ describe("renewing credentials", () => {
 		state.nowMs += 10_000;
 		await key();
 		expect(state.asked).toBe(3);
-		expect(log.events.filter(({ event }) => event === "credentials.not-renewed")).toHaveLength(2);
+		expect(logger.events.filter(({ event }) => event === "credentials.not-renewed")).toHaveLength(
+			2,
+		);
 		state.nowMs += 60_000;
 		await expect(key()).rejects.toBe(state.failure);
 		state.failure = undefined;
@@ -70,9 +72,9 @@ describe("renewing credentials", () => {
 	});
 
 	test("leave no secret in the log", async () => {
-		const { log, key } = source();
+		const { logger, key } = source();
 		await key();
-		expect(JSON.stringify(log.events)).not.toMatch(/S3CRET|key-1/);
-		expect(log.events).toHaveLength(1);
+		expect(JSON.stringify(logger.events)).not.toMatch(/S3CRET|key-1/);
+		expect(logger.events).toHaveLength(1);
 	});
 });

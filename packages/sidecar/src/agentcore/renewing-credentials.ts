@@ -21,16 +21,16 @@ const RETRY_MS = 10_000;
 
 export class RenewingCredentials {
 	readonly #fetch: () => Promise<AwsCredentials>;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	readonly #now: () => number;
 	#current: AwsCredentials | undefined;
 	#renewal: Promise<AwsCredentials> | undefined;
 	#lastTryMs: number | undefined;
 	#generation = 0;
 
-	constructor(fetch: () => Promise<AwsCredentials>, log: Logger, now: () => number = Date.now) {
+	constructor(fetch: () => Promise<AwsCredentials>, logger: Logger, now: () => number = Date.now) {
 		this.#fetch = fetch;
-		this.#log = log;
+		this.#logger = logger;
 		this.#now = now;
 	}
 
@@ -53,7 +53,7 @@ export class RenewingCredentials {
 			return await this.#renew();
 		} catch (error) {
 			if (leftMs <= 0) throw error;
-			this.#log.warn("credentials.not-renewed", { error, leftMs });
+			this.#logger.warn("credentials.not-renewed", { error, leftMs });
 			return current;
 		}
 	}
@@ -86,7 +86,7 @@ export class RenewingCredentials {
 		this.#current = credentials;
 		this.#lastTryMs = undefined;
 		this.#generation++;
-		this.#log.info("credentials.renewed", {
+		this.#logger.info("credentials.renewed", {
 			until: credentials.expiration?.toISOString(),
 			generation: this.#generation,
 		});

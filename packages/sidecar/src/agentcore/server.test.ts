@@ -10,7 +10,7 @@ import {
 	json,
 } from "../../../testkit/platform/fake-agent.ts";
 import { SidecarError } from "../errors.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 import { AgentApi } from "./agent-api.ts";
 import { Life } from "./life.ts";
 import { type RunningServer, startServer } from "./server.ts";
@@ -21,14 +21,14 @@ let agent: FakeAgent;
 let api: AgentApi;
 let life: Life;
 let server: RunningServer;
-let log: ReturnType<typeof recordingLog>;
+let logger: ReturnType<typeof recordingLogger>;
 let start: () => Promise<void>;
 
 beforeEach(async () => {
 	agent = await FakeAgent.start();
-	log = recordingLog();
+	logger = recordingLogger();
 	start = async () => {};
-	api = new AgentApi({ url: agent.url, readyPath: "/readyz", token: () => "agent-token", log });
+	api = new AgentApi({ url: agent.url, readyPath: "/readyz", token: () => "agent-token", logger });
 	life = new Life({
 		identity: {
 			identify: async ({ authorization, payloadToken }) => {
@@ -43,7 +43,7 @@ beforeEach(async () => {
 		notDurableForMs: () => undefined,
 		maxWaiting: 10,
 		waitTimeoutMs: 60_000,
-		log,
+		logger,
 	});
 	server = await startServer({
 		host: "0.0.0.0",
@@ -52,7 +52,7 @@ beforeEach(async () => {
 		forward: async (admitted, caller, signal) => await api.forward(admitted, caller, signal),
 		status: () => ({ phase: life.phase }),
 		maxBodyBytes: MAX_BODY_BYTES,
-		log,
+		logger,
 		timeouts: { headersMs: 400, requestMs: 800 },
 	});
 });
@@ -181,7 +181,7 @@ describe("POST /invocations", () => {
 			{ "x-amzn-bedrock-agentcore-runtime-session-id": "session-1" },
 		);
 		await expect
-			.poll(() => log.events.find(({ event }) => event === "invocation.ended")?.fields)
+			.poll(() => logger.events.find(({ event }) => event === "invocation.ended")?.fields)
 			.toMatchObject({ sessionId: "session-1" });
 	});
 
@@ -409,10 +409,9 @@ describe("the server refuses", () => {
 		});
 		expect(response.headers.get("www-authenticate")).toContain("Bearer");
 		expect(await refusal(response)).toEqual([401, "IDENTITY_REFUSED"]);
-		expect(log.events.filter(({ kind }) => kind === "security").map(({ event }) => event)).toEqual([
-			"security.namespace-refused",
-			"security.identity-refused",
-		]);
+		expect(
+			logger.events.filter(({ kind }) => kind === "security").map(({ event }) => event),
+		).toEqual(["security.namespace-refused", "security.identity-refused"]);
 	});
 
 	test("paths, methods and types that are not in the contract", async () => {
@@ -492,7 +491,9 @@ describe("the server refuses", () => {
 		await invoke({ prompt: "hello", identityToken: "S3CRET" }, { authorization: "Basic S3CRET" });
 		expect((await fetch(at("/ping"))).status).toBe(200);
 		expect(
-			JSON.stringify(log.events.map(({ fields }) => ({ ...fields, error: String(fields.error) }))),
+			JSON.stringify(
+				logger.events.map(({ fields }) => ({ ...fields, error: String(fields.error) })),
+			),
 		).not.toContain("Bearer S3CRET");
 	});
 });
@@ -526,7 +527,7 @@ test("reports an unusable address as a usage error", async () => {
 		forward: async () => {},
 		status: () => ({}),
 		maxBodyBytes: 1,
-		log,
+		logger,
 	};
 	await expect(startServer(taken)).rejects.toMatchObject({
 		code: "USAGE",
@@ -537,7 +538,12 @@ test("reports an unusable address as a usage error", async () => {
 describe("the agent's readiness", () => {
 	test("is JSON with 200 at its path, not a page, not a 503", async () => {
 		const ready = async (path: string) => {
-			const asked = new AgentApi({ url: agent.url, readyPath: path, token: () => undefined, log });
+			const asked = new AgentApi({
+				url: agent.url,
+				readyPath: path,
+				token: () => undefined,
+				logger,
+			});
 			try {
 				return await asked.isReady(new AbortController().signal);
 			} finally {

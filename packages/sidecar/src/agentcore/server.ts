@@ -55,7 +55,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 	};
 	const server = createServer(limits, listener(options));
 	server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) =>
-		answerBrokenRequest(error, socket, options.log),
+		answerBrokenRequest(error, socket, options.logger),
 	);
 	server.listen(port, host);
 	await once(server, "listening").catch((cause: NodeJS.ErrnoException) => {
@@ -66,7 +66,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 		});
 	});
 	const { port: bound } = server.address() as AddressInfo;
-	options.log.info("server.listening", { host, port: bound });
+	options.logger.info("server.listening", { host, port: bound });
 	return { port: bound, close: async (timeoutMs) => await closeServer(server, timeoutMs) };
 }
 
@@ -86,7 +86,7 @@ function listener(options: ServerOptions): Listener {
 		loadRest()
 			.then((rest) => rest(incoming, outgoing))
 			.catch((error: unknown) => {
-				options.log.error("request.failed", { error });
+				options.logger.error("request.failed", { error });
 				outgoing.destroy();
 			});
 	};
@@ -116,7 +116,7 @@ const BROKEN: Readonly<Record<string, readonly [status: number, phrase: string, 
 	};
 
 /** A request that Node's parser refuses never becomes a request object. */
-function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: Logger): void {
+function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, logger: Logger): void {
 	if (error.code === "ECONNRESET" || !socket.writable) {
 		socket.destroy();
 		return;
@@ -127,7 +127,7 @@ function answerBrokenRequest(error: NodeJS.ErrnoException, socket: Socket, log: 
 		"the request is not HTTP",
 	];
 	const refusal = refuse(status, "REQUEST_INVALID", { reason });
-	log.warn("request.refused", { status, error: refusal.error });
+	logger.warn("request.refused", { status, error: refusal.error });
 	const body = JSON.stringify(refusal.body);
 	const head = `HTTP/1.1 ${status} ${phrase}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`;
 	socket.end(`${head}\r\n\r\n${body}`, () => socket.destroy());

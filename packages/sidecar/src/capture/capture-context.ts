@@ -21,7 +21,7 @@ export interface CaptureContext {
 	readonly index: ChunkIndex;
 	/** The xxh64 hash of the bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	readonly log: Logger;
+	readonly logger: Logger;
 	/** Whether to keep the raw bytes of this database if no consistent copy of it can be made. */
 	readonly keepsRaw: (path: Path) => boolean;
 	readonly secrets: SecretGuard;

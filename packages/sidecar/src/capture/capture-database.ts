@@ -74,7 +74,7 @@ export async function captureDatabase(
 			pass.chunk,
 			readOptions(context),
 		);
-		if (read.kind !== "settled")
+		if (read.kind !== "stable")
 			return { kind: "deferred", reason: `its private copy could not be read: ${read.kind}` };
 		return annotated(pass.result(stat, snapshot.sizeBytes, stat, fingerprint), annotations);
 	} finally {
@@ -84,14 +84,14 @@ export async function captureDatabase(
 
 /** A failure costs the annotations, never the capture: the database may have another schema. */
 function annotate(
-	{ profile, log }: CaptureContext,
+	{ profile, logger }: CaptureContext,
 	path: Path,
 	database: DatabaseSync,
 ): Annotations | undefined {
 	try {
 		return profile.annotateSqlite?.(path, database);
 	} catch (error) {
-		log.debug("capture.not-annotated", { path, error });
+		logger.debug("capture.not-annotated", { path, error });
 		return undefined;
 	}
 }
@@ -222,7 +222,7 @@ async function captureRaw(
 		const { pass, result } = await read(path, SQLITE_CHUNK_BITS);
 		if (result.kind === "gone") return result;
 		if (result.kind === "unreadable") return { kind: "deferred", reason: result.reason };
-		if (result.kind === "settled")
+		if (result.kind === "stable")
 			taken = pass.result(result.stat, result.size, result.stat, fingerprint);
 	}
 	const isTaken = taken?.kind === "taken";

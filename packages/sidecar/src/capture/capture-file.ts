@@ -58,7 +58,7 @@ export async function captureFile(
 		if (pass.holdsSecret && look !== undefined) return excluded(context, look, stat);
 		if (read.kind === "gone") return read;
 		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
-		if (read.kind === "settled")
+		if (read.kind === "stable")
 			return stored(context, look, pass.result(read.stat, read.size, read.stat));
 	}
 	const prefix = await capturePrefix(context, pass, path);
@@ -97,7 +97,7 @@ async function capturePrefix(
 	pass: ChunkPass,
 	path: Path,
 ): Promise<CapturedFile> {
-	const unsettled: CapturedFile = { kind: "deferred", reason: "it changed during every read" };
+	const unstable: CapturedFile = { kind: "deferred", reason: "it changed during every read" };
 	const probe = await readStable(context.root, path, 2 ** FILE_CHUNK_BITS, () => undefined, {
 		...readOptions(context),
 		maxBytes: 1,
@@ -106,7 +106,7 @@ async function capturePrefix(
 	if (probe.kind === "unreadable") return { kind: "deferred", reason: probe.reason };
 	const seen = Number(probe.stat.size);
 	const size = path.endsWith(".jsonl") ? lastLineEnd(context.root, path, seen) : seen;
-	if (size === 0) return unsettled;
+	if (size === 0) return unstable;
 	let first: BigUint64Array | undefined;
 	for (let attempt = 0; attempt < 2; attempt++) {
 		pass.reset();
@@ -116,9 +116,9 @@ async function capturePrefix(
 		});
 		if (read.kind === "gone") return read;
 		if (read.kind === "unreadable") return { kind: "deferred", reason: read.reason };
-		if (read.stat.ino !== probe.stat.ino || pass.bytes !== size) return unsettled;
+		if (read.stat.ino !== probe.stat.ino || pass.bytes !== size) return unstable;
 		if (first === undefined) first = pass.quick();
-		else if (!sameNumbers(first, pass.quick())) return unsettled;
+		else if (!sameNumbers(first, pass.quick())) return unstable;
 	}
 	const taken = pass.result(probe.stat, size, undefined);
 	return taken.kind === "taken"

@@ -6,10 +6,10 @@ import { expect, test } from "vitest";
 import { plainProfile, workbench } from "../../../testkit/workbench.ts";
 import { BlockBuilder } from "../commit/block-builder.ts";
 import { ChunkIndex } from "../commit/chunk-index.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { LocalTree } from "../disk/local-tree.ts";
 import { Roots } from "../path.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { Capture } from "./capture.ts";
 import { KnownRoots } from "./known-roots.ts";
 import { SecretGuard } from "./secret-guard.ts";
@@ -19,7 +19,7 @@ async function firstCapture() {
 	const bench = await workbench();
 	const root = bench.workspace("a");
 	mkdirSync(root);
-	const index = new ChunkIndex(thisMachine);
+	const index = new ChunkIndex(thisEnvironment);
 	const reads: string[] = [];
 	const copies: string[] = [];
 	const context = {
@@ -33,19 +33,19 @@ async function firstCapture() {
 			reads.push(Buffer.from(bytes).toString());
 			return 0n;
 		},
-		log: silentLog,
+		logger: silentLogger,
 		keepsRaw: () => false,
 		secrets: new SecretGuard({
 			policy: "warn",
 			profile: plainProfile,
 			quickHash: () => 0n,
-			log: silentLog,
+			logger: silentLogger,
 		}),
 	};
 	const builder = new BlockBuilder({
 		store: bench.store,
 		index,
-		machine: thisMachine,
+		environment: thisEnvironment,
 		inlineLimitBytes: 1e6,
 		signal: undefined,
 	});

@@ -371,7 +371,7 @@ export class Capture {
 			}
 			case "taken":
 				if (file.note !== undefined)
-					this.#context.log.warn("capture.noted", { path, reason: file.note });
+					this.#context.logger.warn("capture.noted", { path, reason: file.note });
 				if (file.local.database !== undefined) this.#dropCompanions(path);
 				return this.#keep(path, file.local);
 			default:

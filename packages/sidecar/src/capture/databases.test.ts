@@ -345,7 +345,7 @@ describe("a path next to a database", () => {
 				times: await loadFileTimes(),
 				quickHash: () => 0n,
 				label: "at",
-				log: bench.log,
+				logger: bench.logger,
 				progress: noProgress,
 				at: 2,
 			})
@@ -368,7 +368,9 @@ describe("a path next to a database", () => {
 			deferred: [],
 		});
 		expect(
-			bench.log.events.filter(({ event }) => event === "capture.noted").map(({ fields }) => fields),
+			bench.logger.events
+				.filter(({ event }) => event === "capture.noted")
+				.map(({ fields }) => fields),
 		).toContainEqual({
 			path: "x.db",
 			reason: expect.stringContaining("its raw bytes were stored"),

@@ -1,4 +1,4 @@
-import { elapsedMs, type Machine, type Moment, now } from "../commit/machine.ts";
+import { type Environment, elapsedMs, type Moment, now } from "../commit/environment.ts";
 import { isBelowAny } from "../disk/check-mounts.ts";
 import { isAnyHeld, vanishedDirectories } from "../disk/deletion-brake.ts";
 import type { LocalTree } from "../disk/local-tree.ts";
@@ -29,27 +29,29 @@ export interface BrakeOptions {
 	 * first missed.
 	 */
 	readonly confirmAfterMs: number;
-	readonly machine: Machine;
-	readonly log: Logger;
+	readonly environment: Environment;
+	readonly logger: Logger;
 }
 
 /** Deletions that wait for a later sweep: the deletion brake's memory between flushes. */
 export class DeferredDeletions {
 	readonly #options: BrakeOptions;
 	/** When each was first missed. */
-	#held: ReadonlyMap<Path, Moment> = new Map();
+	#deferred: ReadonlyMap<Path, Moment> = new Map();
 
 	constructor(options: BrakeOptions) {
 		this.#options = options;
 	}
 
 	get size(): number {
-		return this.#held.size;
+		return this.#deferred.size;
 	}
 
 	/** The topmost deferred paths: inspecting these inspects all of them. */
 	get tops(): readonly Path[] {
-		return [...this.#held.keys()].filter((path) => path === "" || !this.#held.has(parentOf(path)));
+		return [...this.#deferred.keys()].filter(
+			(path) => path === "" || !this.#deferred.has(parentOf(path)),
+		);
 	}
 
 	/**
@@ -57,23 +59,23 @@ export class DeferredDeletions {
 	 * of a deferred directory is deferred.
 	 */
 	judge(capture: Capture, { isSweep, inHurry, areMeant }: Judging): Set<Path> {
-		const { local, machine, confirmAfterMs, log } = this.#options;
+		const { local, environment, confirmAfterMs, logger } = this.#options;
 		const gone = capture.removed;
 		const suspect = areMeant ? new Set<Path>() : this.#suspect(gone);
 		const isConfirmed = (since: Moment) =>
-			isSweep && !inHurry && elapsedMs(machine, since) >= confirmAfterMs;
-		const held = new Map<Path, Moment>();
+			isSweep && !inHurry && elapsedMs(environment, since) >= confirmAfterMs;
+		const deferred = new Map<Path, Moment>();
 		const fresh: Path[] = [];
 		const confirmed: Path[] = [];
 		for (const path of suspect) {
-			const since = this.#held.get(path);
+			const since = this.#deferred.get(path);
 			if (since === undefined) fresh.push(path);
 			if (since !== undefined && isConfirmed(since)) confirmed.push(path);
-			else held.set(path, since ?? now(machine));
+			else deferred.set(path, since ?? now(environment));
 		}
-		if (fresh.length > 0) log.warn("deletion.held", this.#told(fresh));
-		if (confirmed.length > 0) log.warn("deletion.confirmed", this.#told(confirmed));
-		this.#held = held;
+		if (fresh.length > 0) logger.warn("deletion.deferred", this.#told(fresh));
+		if (confirmed.length > 0) logger.warn("deletion.confirmed", this.#told(confirmed));
+		this.#deferred = deferred;
 		// A file replaced a directory: not before the deletion of the directory's children is accepted.
 		for (const [path, { entry }] of capture.changed)
 			if (
@@ -87,7 +89,7 @@ export class DeferredDeletions {
 					"it replaces a directory whose deletion is deferred until a later sweep confirms it",
 				);
 			}
-		return new Set([...gone].filter((path) => !held.has(path)));
+		return new Set([...gone].filter((path) => !deferred.has(path)));
 	}
 
 	#suspect(gone: ReadonlySet<Path>): ReadonlySet<Path> {
@@ -115,7 +117,7 @@ export class DeferredDeletions {
 	}
 
 	#isHeldBelow(directory: Path): boolean {
-		for (const path of this.#held.keys()) if (path.startsWith(`${directory}/`)) return true;
+		for (const path of this.#deferred.keys()) if (path.startsWith(`${directory}/`)) return true;
 		return false;
 	}
 }

@@ -15,7 +15,7 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import xxhash from "xxhash-wasm";
 import { plainProfile, type Workbench, workbench } from "../../../testkit/workbench.ts";
-import { newRestoreId, thisMachine } from "../commit/machine.ts";
+import { newRestoreId, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { DisplacedJournal } from "../disk/displaced.ts";
 import { SidecarError } from "../errors.ts";
@@ -79,8 +79,8 @@ async function restoreAt(bench: Workbench, machine: string, at: number) {
 		privateDir: bench.privateDir(machine),
 		times,
 		quickHash: (bytes) => h64Raw(bytes),
-		label: newRestoreId(thisMachine),
-		log: bench.log,
+		label: newRestoreId(thisEnvironment),
+		logger: bench.logger,
 		progress: noProgress,
 		at,
 	});
@@ -106,9 +106,9 @@ describe("an edit that meets a newer commit", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed" });
 		expect(session.waiting).toBe(0);
 		expect(await quarantined(bench)).toEqual({ note: "mine" });
-		expect(bench.log.events.filter(({ event }) => event === "quarantine.committed")).toMatchObject([
-			{ level: "warn", fields: { files: 1, bytes: 4, paths: ["note"] } },
-		]);
+		expect(
+			bench.logger.events.filter(({ event }) => event === "quarantine.committed"),
+		).toMatchObject([{ level: "warn", fields: { files: 1, bytes: 4, paths: ["note"] } }]);
 		expect((await session.flush({ sweep: true })).kind).toBe("nothing");
 	});
 
@@ -125,9 +125,9 @@ describe("an edit that meets a newer commit", () => {
 
 		const again = await bench.open("a");
 		expect(again.restored.moved).toEqual([]);
-		expect(bench.log.events.filter(({ event }) => event === "restore.moved-before")).toMatchObject([
-			{ fields: { path: "note" } },
-		]);
+		expect(
+			bench.logger.events.filter(({ event }) => event === "restore.moved-before"),
+		).toMatchObject([{ fields: { path: "note" } }]);
 		await again.flush({ sweep: true });
 		expect(await quarantined(bench)).toEqual({ note: "mine" });
 		expect(new DisplacedJournal(bench.privateDir("a")).entries()).toEqual([]);
@@ -238,9 +238,9 @@ describe("an edit that meets a newer commit", () => {
 		await session.flush({ sweep: true, closed: true });
 		expect(session.waiting).toBe(0);
 		expect(await quarantined(bench)).toEqual({});
-		expect(bench.log.events.filter(({ event }) => event === "quarantine.left-out")).toMatchObject([
-			{ fields: { path: "private" } },
-		]);
+		expect(
+			bench.logger.events.filter(({ event }) => event === "quarantine.left-out"),
+		).toMatchObject([{ fields: { path: "private" } }]);
 		expect(readFileSync(session.restored.moved[0]?.to as string, "utf8")).toBe("mine");
 	});
 });
@@ -311,7 +311,7 @@ it("a journal whose last line was cut short by a crash is read, and writing to i
 	const journal = new DisplacedJournal(bench.privateDir("a"));
 	const entries = ["a", "b", "\udcff"].map((path) => ({
 		path,
-		restore: newRestoreId(thisMachine),
+		restore: newRestoreId(thisEnvironment),
 		name: `${path}.1`,
 	}));
 	journal.add(entries.slice(0, 2));

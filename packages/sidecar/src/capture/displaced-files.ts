@@ -167,7 +167,7 @@ export class DisplacedFiles {
 		let waits = false;
 		for (const { path, name, stat } of await filesIn(root, displaced)) {
 			if (context.filter(path, stat.type) === "skip") {
-				context.log.warn("quarantine.left-out", {
+				context.logger.warn("quarantine.left-out", {
 					path,
 					to: `${root}/${name}`,
 					reason: "the ignore file or the profile leaves it out",
@@ -206,12 +206,12 @@ export class DisplacedFiles {
 	 * Keeps secrets out of the log here too. Nothing here ends a flush: the file is no longer in the
 	 * workspace.
 	 */
-	#guard({ secrets, profile, quickHash, log }: CaptureContext): SecretGuard {
+	#guard({ secrets, profile, quickHash, logger }: CaptureContext): SecretGuard {
 		this.#secrets ??= new SecretGuard({
 			policy: secrets.policy === "fail" ? "exclude" : secrets.policy,
 			profile,
 			quickHash,
-			log,
+			logger,
 		});
 		return this.#secrets;
 	}

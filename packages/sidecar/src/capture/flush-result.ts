@@ -26,7 +26,11 @@ export interface FlushOptions {
 
 export type FlushResult =
 	/** Nothing had changed, so there was no request. */
-	| { readonly kind: "nothing"; readonly deferred: readonly Deferred[]; readonly held: number }
+	| {
+			readonly kind: "nothing";
+			readonly deferred: readonly Deferred[];
+			readonly deferredDeletions: number;
+	  }
 	| {
 			readonly kind: "committed";
 			readonly seq: number;
@@ -37,7 +41,7 @@ export type FlushResult =
 			/** True: below `.recovered/`, because another writer owns the tree. */
 			readonly quarantined: boolean;
 			readonly deferred: readonly Deferred[];
-			readonly held: number;
+			readonly deferredDeletions: number;
 	  }
 	/** The store did not say whether it has the commit; the next flush tries the same bytes. */
 	| { readonly kind: "unknown"; readonly cause: unknown };

@@ -6,11 +6,11 @@ import { describe, expect, it } from "vitest";
 import { DeafToLists } from "../../../testkit/store/faulty-store.ts";
 import { plainProfile, workbench } from "../../../testkit/workbench.ts";
 import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 
 /** No pause between tries. */
-const machine = { ...thisMachine, sleep: async () => {} };
+const environment = { ...thisEnvironment, sleep: async () => {} };
 
 describe("unreadable content", () => {
 	// @id unreadable-directory
@@ -72,7 +72,7 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 		await using bench = await workbench();
 		const old = await bench.open("old");
 		const store = new DeafToLists(bench.store);
-		const owner = await bench.open("owner", { store, machine });
+		const owner = await bench.open("owner", { store, environment });
 		writeFileSync(join(bench.workspace("owner"), "f"), "1");
 		store.queue("lost-request", "lost-request", "lost-request");
 		expect(await owner.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
@@ -96,7 +96,7 @@ describe("a commit that was undecided, then lost its slot, while the log could n
 	it("is taken again and quarantined if a new owner had the slot", async () => {
 		await using bench = await workbench();
 		const store = new DeafToLists(bench.store);
-		const first = await bench.open("first", { store, machine });
+		const first = await bench.open("first", { store, environment });
 		await first.flush({ sweep: true });
 		writeFileSync(join(bench.workspace("first"), "f"), "1");
 		first.hint("f");

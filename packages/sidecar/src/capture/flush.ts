@@ -8,8 +8,8 @@
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { BlockBuilder } from "../commit/block-builder.ts";
+import type { Environment } from "../commit/environment.ts";
 import type { LogWriter } from "../commit/log-writer.ts";
-import type { Machine } from "../commit/machine.ts";
 import { type QuarantineDelta, quarantineDelta, reservedName } from "../commit/quarantined.ts";
 import { ownTree } from "../commit/roots-in-tree.ts";
 import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
@@ -55,7 +55,7 @@ interface Pending {
 	readonly quarantined: readonly Path[] | undefined;
 	readonly alarm: MassRewrite | undefined;
 	readonly uploadedBytes: number;
-	readonly held: number;
+	readonly deferredDeletions: number;
 	readonly displaced: CapturedDisplaced | undefined;
 }
 
@@ -70,7 +70,7 @@ export interface Sweep {
 
 export class Flusher {
 	readonly #store: ObjectStore;
-	readonly #machine: Machine;
+	readonly #environment: Environment;
 	readonly #writer: LogWriter;
 	readonly #context: Omit<CaptureContext, "keepsRaw">;
 	readonly #root: string;
@@ -83,7 +83,7 @@ export class Flusher {
 	/** The restore has just inspected everything. */
 	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
-	readonly #held: DeferredDeletions;
+	readonly #deferredDeletions: DeferredDeletions;
 	#deferred: readonly Deferred[] = [];
 	/**
 	 * Directories (and databases) of which only the time changed since their commit: committed along
@@ -100,7 +100,7 @@ export class Flusher {
 
 	constructor(options: {
 		store: ObjectStore;
-		machine: Machine;
+		environment: Environment;
 		writer: LogWriter;
 		context: Omit<CaptureContext, "keepsRaw">;
 		/** The identity of the directory that was restored. */
@@ -118,7 +118,7 @@ export class Flusher {
 		scanned?: Scanned | undefined;
 	}) {
 		this.#store = options.store;
-		this.#machine = options.machine;
+		this.#environment = options.environment;
 		this.#writer = options.writer;
 		this.#context = options.context;
 		this.#root = options.root;
@@ -126,21 +126,21 @@ export class Flusher {
 		this.#roots = options.roots;
 		this.#displaced = options.displaced;
 		this.#scanned = options.scanned;
-		const { local, filter, log, profile } = options.context;
-		const { machine, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
-		this.#held = new DeferredDeletions({
+		const { local, filter, logger, profile } = options.context;
+		const { environment, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
+		this.#deferredDeletions = new DeferredDeletions({
 			local,
 			filter,
 			critical: profile.critical,
 			believed,
 			confirmAfterMs,
-			machine,
-			log,
+			environment,
+			logger,
 		});
 		this.large = new LargeFiles({
 			root: options.context.root,
-			machine: options.machine,
-			log,
+			environment: options.environment,
+			logger,
 			begin: (signal) => ({
 				// Content in transit when a transfer ends is still useful to the flush that takes the file.
 				builder: this.#builder(0, undefined),
@@ -175,7 +175,7 @@ export class Flusher {
 		return new BlockBuilder({
 			store: this.#store,
 			index: this.#writer.index,
-			machine: this.#machine,
+			environment: this.#environment,
 			inlineLimitBytes,
 			signal,
 		});
@@ -233,7 +233,7 @@ export class Flusher {
 	}
 
 	get deferredDeletions(): number {
-		return this.#held.size;
+		return this.#deferredDeletions.size;
 	}
 
 	/** Files that are on the disk and, by choice, not stored. */
@@ -251,7 +251,7 @@ export class Flusher {
 			options.allOrNothing === true ||
 			options.maxFileBytes !== undefined;
 		if (isWhole && this.large.isOpen) await this.takeLargeAgain();
-		const settled = await this.#settle(options.signal);
+		const settled = await this.#resolvePending(options.signal);
 		if (settled?.kind === "unknown") return settled;
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			const result = await this.#attempt(options);
@@ -302,12 +302,11 @@ export class Flusher {
 			if (capture.postponed.size > 0) this.#postpone(capture);
 			this.#waitingForLarge = this.large.holdBack(capture, this.#context.local);
 			const { inHurry = false, deletionsAreMeant = false } = options;
-			const removed = this.#held.judge(capture, {
+			const removed = this.#deferredDeletions.judge(capture, {
 				isSweep: sweep,
 				inHurry,
 				areMeant: deletionsAreMeant,
 			});
-			const held = this.#held;
 			this.#dropOrphans(capture, removed);
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
@@ -323,7 +322,11 @@ export class Flusher {
 			) {
 				this.#confirm(capture, this.#writer.isSuperseded ? new Map() : capture.minor, false);
 				this.#keepDirty(capture);
-				return { kind: "nothing", deferred: this.#deferred, held: held.size };
+				return {
+					kind: "nothing",
+					deferred: this.#deferred,
+					deferredDeletions: this.#deferredDeletions.size,
+				};
 			}
 			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
@@ -355,7 +358,7 @@ export class Flusher {
 				quarantined: quarantined?.taken,
 				alarm,
 				uploadedBytes: builder.uploadedBytes,
-				held: held.size,
+				deferredDeletions: this.#deferredDeletions.size,
 				displaced,
 			};
 			if (quarantined?.taken.length === 0 && displaced === undefined) {
@@ -367,7 +370,11 @@ export class Flusher {
 					return "again";
 				}
 				this.#adopt(pending);
-				return { kind: "nothing", deferred: this.#deferred, held: held.size };
+				return {
+					kind: "nothing",
+					deferred: this.#deferred,
+					deferredDeletions: this.#deferredDeletions.size,
+				};
 			}
 			const outcome = await this.#writer.commit(delta, inline, flags, {
 				inHurry,
@@ -409,7 +416,7 @@ export class Flusher {
 		taken: Set<Path>,
 		signal: AbortSignal | undefined,
 	): Promise<void> {
-		for (const path of this.#held.tops) this.#hints.add(path);
+		for (const path of this.#deferredDeletions.tops) this.#hints.add(path);
 		for (const { path } of this.#deferred) this.#hints.add(path);
 		for (const path of this.#waitingForLarge) this.#hints.add(path);
 		if (sweep) {
@@ -422,7 +429,7 @@ export class Flusher {
 			for (const path of paths) this.#hints.add(path);
 			for (const path of unreadable) capture.deferred.set(path, "unreadable");
 			for (const path of special)
-				if (!this.#toldSpecial.has(path)) this.#context.log.info("flush.not-a-file", { path });
+				if (!this.#toldSpecial.has(path)) this.#context.logger.info("flush.not-a-file", { path });
 			this.#toldSpecial = new Set(special);
 		}
 		if (this.#hints.size > 0 || isClosing)
@@ -514,10 +521,10 @@ export class Flusher {
 	}
 
 	/** Sends the bytes of an undecided commit again, once. Undefined: there is none. */
-	async #settle(
+	async #resolvePending(
 		signal: AbortSignal | undefined,
 	): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {
-		const outcome = await this.#writer.settle(signal);
+		const outcome = await this.#writer.resolveCommit(signal);
 		const pending = this.#pending;
 		if (outcome === undefined) {
 			// Decided elsewhere (a lost slot whose catching up failed): take its content again.
@@ -563,7 +570,7 @@ export class Flusher {
 		if (displaced !== undefined) {
 			const { paths, bytes, done } = displaced;
 			const restores = [...new Set(done.map(({ restore }) => restore))];
-			this.#context.log.warn("quarantine.committed", {
+			this.#context.logger.warn("quarantine.committed", {
 				kind: "security",
 				seq,
 				restores,
@@ -573,14 +580,14 @@ export class Flusher {
 			});
 		}
 		if (alarm !== undefined)
-			this.#context.log.error("security.mass-rewrite", { seq, writer: id, ...alarm });
+			this.#context.logger.error("security.mass-rewrite", { seq, writer: id, ...alarm });
 		if (quarantined === undefined) return;
 		let bytes = 0;
 		for (const path of quarantined) {
 			const entry = changed.get(path)?.entry;
 			if (entry?.type === "file") bytes += entry.size;
 		}
-		this.#context.log.warn("writer.quarantined", {
+		this.#context.logger.warn("writer.quarantined", {
 			kind: "security",
 			seq,
 			writer: id,
@@ -683,7 +690,7 @@ function summary(
 	changed: number;
 	removed: number;
 	quarantined: boolean;
-	held: number;
+	deferredDeletions: number;
 } {
 	return {
 		kind: "committed",
@@ -691,7 +698,7 @@ function summary(
 		changed: pending.changed.size,
 		removed: pending.removed.size,
 		quarantined: pending.quarantined !== undefined,
-		held: pending.held,
+		deferredDeletions: pending.deferredDeletions,
 	};
 }
 

@@ -10,7 +10,7 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { machineWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { environmentWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 const IGNORE_FILE = ".openclaw-sidecar-ignore";
@@ -70,16 +70,19 @@ it("newly ignored paths leave the newest tree, stay on the disk and in history, 
 
 it("ignoring most of the tree at once is deferred like any such deletion until a second sweep confirms it", async () => {
 	await using bench = await workbench();
-	const clock = machineWithClock();
-	const session = await bench.open("a", { machine: clock.machine });
+	const clock = environmentWithClock();
+	const session = await bench.open("a", { environment: clock.environment });
 	for (let index = 0; index < 20; index++) write(bench, `docs/${index}.md`, String(index));
 	await session.flush({ sweep: true });
 	write(bench, IGNORE_FILE, "docs/\n");
 	session.hint(IGNORE_FILE);
-	expect(await session.flush()).toMatchObject({ held: 20 + 1 });
+	expect(await session.flush()).toMatchObject({ deferredDeletions: 20 + 1 });
 	expect(await paths(bench)).toHaveLength(21);
 	clock.pass(61_000);
-	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", held: 0 });
+	expect(await session.flush({ sweep: true })).toMatchObject({
+		kind: "committed",
+		deferredDeletions: 0,
+	});
 	expect(await paths(bench)).toEqual([IGNORE_FILE]);
 });
 
@@ -98,7 +101,7 @@ it("an ignore file that becomes unusable during a session keeps its last pattern
 	const refused = [{ path: IGNORE_FILE, reason: expect.stringContaining("leads nowhere") }];
 	expect(await again.flush({ sweep: true })).toMatchObject({ deferred: refused });
 	expect(again.waiting).toBe(1);
-	expect(bench.log.events.filter(({ event }) => event === "ignore.unreadable")).toHaveLength(1);
+	expect(bench.logger.events.filter(({ event }) => event === "ignore.unreadable")).toHaveLength(1);
 	expect(await paths(bench)).toEqual(["rules"]);
 	expect((await readLog(bench.store)).head.tree.get(IGNORE_FILE)).toMatchObject({
 		target: "rules",

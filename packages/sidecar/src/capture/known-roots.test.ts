@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it, type TestContext } from "vitest";
-import { machineWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
+import { environmentWithClock, type Workbench, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 const SECRET = `aws_access_key_id = AKIA${"Q7".repeat(8)}\n`;
@@ -16,8 +16,8 @@ async function filled(bench: Workbench) {
 	for (let index = 0; index < 20; index++)
 		writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	for (let index = 0; index < 12; index++) writeFileSync(join(notes, `n${index}`), `${index}`);
-	const clock = machineWithClock();
-	const session = await bench.open("a", { roots: { notes }, machine: clock.machine });
+	const clock = environmentWithClock();
+	const session = await bench.open("a", { roots: { notes }, environment: clock.environment });
 	await session.flush({ sweep: true });
 	const inLog = async () =>
 		[...(await readLog(bench.store)).head.tree.keys()]
@@ -50,12 +50,12 @@ describe("an additional root", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
 			removed: 0,
-			held: 0,
+			deferredDeletions: 0,
 			deferred: ASTRAY,
 		});
 		expect(await session.flush({ sweep: true, closed: true })).toMatchObject({
 			removed: 0,
-			held: 0,
+			deferredDeletions: 0,
 			deferred: ASTRAY,
 		});
 		expect(await inLog()).toHaveLength(12);
@@ -77,11 +77,13 @@ describe("an additional root", () => {
 		writeFileSync(join(notes, "n0"), SECRET);
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "nothing",
-			held: 0,
+			deferredDeletions: 0,
 			deferred: ASTRAY,
 		});
 		expect(await inLog()).toHaveLength(12);
-		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
+		expect(bench.logger.events.filter(({ event }) => event === "security.secret-found")).toEqual(
+			[],
+		);
 	});
 
 	// @id volume-over-root
@@ -99,7 +101,9 @@ describe("an additional root", () => {
 				removed: 0,
 				deferred: ASTRAY,
 			});
-			expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
+			expect(bench.logger.events.filter(({ event }) => event === "security.secret-found")).toEqual(
+				[],
+			);
 		} finally {
 			unmount();
 		}
@@ -120,7 +124,7 @@ describe("an additional root", () => {
 		}
 		expect(await session.session.flush({ sweep: true })).toMatchObject({
 			kind: "nothing",
-			held: 0,
+			deferredDeletions: 0,
 			deferred: ASTRAY,
 		});
 		expect(await session.inLog()).toHaveLength(12);
@@ -135,7 +139,7 @@ describe("an additional root", () => {
 		expect(await session.flush()).toMatchObject({
 			kind: "committed",
 			removed: 0,
-			held: 12,
+			deferredDeletions: 12,
 			deferred: [],
 		});
 		clock.pass(61_000);
@@ -165,7 +169,9 @@ describe("an additional root", () => {
 			kind: "nothing",
 			deferred: ASTRAY,
 		});
-		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toEqual([]);
+		expect(bench.logger.events.filter(({ event }) => event === "security.secret-found")).toEqual(
+			[],
+		);
 	});
 
 	it("is watched again after it returns", async () => {

@@ -99,7 +99,7 @@ describe("a large file", () => {
 		expect(await paths()).toEqual(["MEMORY.md", "second.md"]);
 
 		store.open();
-		await session.large.settled(["large"]);
+		await session.large.finished(["large"]);
 		expect(session.isDue).toBe(true);
 		await session.flush();
 		expect(await paths()).toEqual(["MEMORY.md", "large", "second.md"]);
@@ -115,7 +115,7 @@ describe("a large file", () => {
 		store.open();
 		writeFileSync(file("large"), random(40 * MiB));
 		await session.flush({ sweep: true });
-		await session.large.settled(["large"]);
+		await session.large.finished(["large"]);
 		await session.flush();
 		const before = store.sent.length;
 		appendFileSync(file("large"), "one line\n");
@@ -130,7 +130,7 @@ describe("a large file", () => {
 		await session.flush();
 		expect(await paths()).toEqual(["large", "small"]);
 		expect(session.waitingPaths).toContain("large");
-		await session.large.settled(["large"]);
+		await session.large.finished(["large"]);
 		await session.flush();
 		expect(session.waiting).toBe(0);
 	});
@@ -144,7 +144,7 @@ describe("a large file", () => {
 		mkdirSync(file("d"));
 		writeFileSync(file("d/gone"), "g");
 		await session.flush({ sweep: true });
-		await session.large.settled(["old"]);
+		await session.large.finished(["old"]);
 		await session.flush();
 		renameSync(file("old"), file("new"));
 		writeFileSync(file("new"), random(20 * MiB));
@@ -153,7 +153,7 @@ describe("a large file", () => {
 		// A deletion that cannot be half of a rename does not wait.
 		expect(await paths()).toEqual(["old"]);
 		expect(session.waiting).toBeGreaterThan(0);
-		await session.large.settled(["new"]);
+		await session.large.finished(["new"]);
 		await session.flush();
 		expect(await paths()).toEqual(["new"]);
 		expect(session.waiting).toBe(0);
@@ -168,7 +168,7 @@ describe("a large file", () => {
 		// All of it is read, and one pack is pending.
 		await vi.waitUntil(() => store.packs >= 2, { timeout: 20_000 });
 		store.open();
-		await session.large.settled(["large"]);
+		await session.large.finished(["large"]);
 		store.shut();
 		appendFileSync(file("large"), "more");
 		await session.flush();
@@ -176,7 +176,7 @@ describe("a large file", () => {
 		expect(tree.get("large")).toMatchObject({ size: first.length });
 		expect(session.waitingPaths).toEqual(["large"]);
 		store.open();
-		await session.large.settled(["large"]);
+		await session.large.finished(["large"]);
 		await session.flush();
 		expect((await readLog(bench.store)).head.tree.get("large")).toMatchObject({
 			size: first.length + 4,
@@ -194,7 +194,7 @@ describe("a large file", () => {
 			session,
 			agent: undefined,
 			timeoutMs: 3_000,
-			log: bench.log,
+			logger: bench.logger,
 			idle: Promise.resolve(),
 			stopWatching: async () => {},
 		});
@@ -212,9 +212,9 @@ describe("a large file", () => {
 		store.refusals = 1;
 		writeFileSync(file("large"), random(20 * MiB));
 		await session.flush({ sweep: true });
-		await session.large.settled(["large"]);
+		await session.large.finished(["large"]);
 		await session.flush();
 		expect(await paths()).toEqual(["large"]);
-		expect(bench.log.events.map(({ event }) => event)).toContain("flush.transfer-failed");
+		expect(bench.logger.events.map(({ event }) => event)).toContain("flush.transfer-failed");
 	});
 });

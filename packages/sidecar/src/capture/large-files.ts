@@ -10,7 +10,7 @@
  */
 
 import type { BlockBuilder } from "../commit/block-builder.ts";
-import type { Machine } from "../commit/machine.ts";
+import type { Environment } from "../commit/environment.ts";
 import type { LocalEntry, LocalTree } from "../disk/local-tree.ts";
 import { SidecarError } from "../errors.ts";
 import type { Path } from "../log/types.ts";
@@ -48,8 +48,8 @@ interface Ready {
 
 export interface LargeFilesOptions {
 	readonly root: Root;
-	readonly machine: Machine;
-	readonly log: Logger;
+	readonly environment: Environment;
+	readonly logger: Logger;
 	/** The context for capturing one batch. */
 	begin(signal: AbortSignal): { readonly context: CaptureContext; readonly builder: BlockBuilder };
 	/** The next flush must inspect the paths. */
@@ -176,7 +176,7 @@ export class LargeFiles {
 	}
 
 	/** Resolves when no path is in transfer. */
-	async settled(paths: readonly Path[]): Promise<void> {
+	async finished(paths: readonly Path[]): Promise<void> {
 		while (paths.some((path) => this.#wanted.has(path) || this.#batch.has(path)))
 			await new Promise<void>((resolve) => this.#waiters.add(resolve));
 	}
@@ -198,7 +198,7 @@ export class LargeFiles {
 	}
 
 	async #run(signal: AbortSignal): Promise<void> {
-		const { machine, log } = this.#options;
+		const { environment, logger } = this.#options;
 		for (let failures = 0; this.#wanted.size > 0 && !signal.aborted; ) {
 			const now = performance.now();
 			const due = [...this.#wanted].filter(([path]) => (this.#notBeforeMs.get(path) ?? 0) <= now);
@@ -218,7 +218,7 @@ export class LargeFiles {
 			} catch (error) {
 				if (signal.aborted) return;
 				failures++;
-				log.error("flush.transfer-failed", {
+				logger.error("flush.transfer-failed", {
 					paths: [...batch.keys()].slice(0, 20),
 					files: batch.size,
 					failures,
@@ -226,7 +226,7 @@ export class LargeFiles {
 				});
 				for (const [path, wanted] of batch)
 					if (!this.#wanted.has(path)) this.#wanted.set(path, wanted);
-				await machine
+				await environment
 					.sleep(Math.min(MAX_PAUSE_MS, FIRST_RETRY_MS * 2 ** (failures - 1)), signal)
 					.catch(() => undefined);
 			} finally {
@@ -266,7 +266,7 @@ export class LargeFiles {
 	async #pause(ms: number, signal: AbortSignal): Promise<void> {
 		const early = new AbortController();
 		this.#wake = () => early.abort();
-		await this.#options.machine
+		await this.#options.environment
 			.sleep(ms, AbortSignal.any([signal, early.signal]))
 			.catch(() => undefined);
 		this.#wake = () => undefined;

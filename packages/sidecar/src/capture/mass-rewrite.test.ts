@@ -134,7 +134,7 @@ describe("a flush", () => {
 		const isAlarm: boolean[] = [];
 		for await (const entry of history(bench.store, { limit: 1 }))
 			isAlarm.push(!("error" in entry) && entry.flags.alarm === true);
-		const events = bench.log.events.filter(({ event }) => event === "security.mass-rewrite");
+		const events = bench.logger.events.filter(({ event }) => event === "security.mass-rewrite");
 		return { result, isAlarm: isAlarm[0], events };
 	}
 
@@ -165,7 +165,7 @@ describe("a flush", () => {
 				}
 			},
 		);
-		expect(result).toMatchObject({ kind: "committed", removed: 0, held: 30 });
+		expect(result).toMatchObject({ kind: "committed", removed: 0, deferredDeletions: 30 });
 		expect(isAlarm).toBe(true);
 	});
 

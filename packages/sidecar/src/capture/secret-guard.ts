@@ -34,7 +34,7 @@ export interface SecretGuardOptions {
 	readonly profile: Pick<Profile, "secret">;
 	/** xxh64, so that a secret is recognised without being kept. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	readonly log: Logger;
+	readonly logger: Logger;
 }
 
 /**
@@ -73,7 +73,7 @@ export class SecretGuard {
 		const { path, found, isCut } = look;
 		if (isCut && !this.#cut.has(path)) {
 			this.#cut.add(path);
-			this.#options.log.info("security.secret-scan-cut", { path, scannedBytes: SCANNED_BYTES });
+			this.#options.logger.info("security.secret-scan-cut", { path, scannedBytes: SCANNED_BYTES });
 		}
 		for (const [secretKind, hashes] of found) {
 			const names = [...hashes].map((hash) => JSON.stringify([path, secretKind, String(hash)]));
@@ -81,7 +81,11 @@ export class SecretGuard {
 			if (this.#told.size > REMEMBERED) this.#told.clear();
 			for (const name of names) this.#told.add(name);
 			if (isNew)
-				this.#options.log.warn("security.secret-found", { path, secretKind, policy: this.policy });
+				this.#options.logger.warn("security.secret-found", {
+					path,
+					secretKind,
+					policy: this.policy,
+				});
 		}
 	}
 

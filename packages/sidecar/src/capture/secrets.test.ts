@@ -15,7 +15,7 @@ const TOKEN = ["ghp_", "abcdefghijklmnopqrstuvwxyz0123456789"].join("");
 const MiB = 1024 * 1024;
 
 const told = (bench: Workbench) =>
-	bench.log.events
+	bench.logger.events
 		.filter(({ event }) => event === "security.secret-found")
 		.map(({ fields }) => [fields.path, fields.secretKind]);
 const stored = async (bench: Workbench) =>
@@ -41,7 +41,7 @@ describe("warn", () => {
 			["notes.md", "github-token"],
 		]);
 		expect(
-			bench.log.events.filter(({ event }) => event === "security.secret-found")[0],
+			bench.logger.events.filter(({ event }) => event === "security.secret-found")[0],
 		).toMatchObject({ level: "warn", kind: "security" });
 
 		appendFileSync(file, "a line more\n");
@@ -52,7 +52,7 @@ describe("warn", () => {
 		await session.flush({ sweep: true });
 		expect(told(bench).slice(2)).toEqual([["notes.md", "aws-access-key-id"]]);
 		expect(
-			JSON.stringify(bench.log.events, (_, value) =>
+			JSON.stringify(bench.logger.events, (_, value) =>
 				typeof value === "bigint" ? String(value) : value,
 			),
 		).not.toMatch(/AKIA|ghp_/);
@@ -97,7 +97,7 @@ describe("warn", () => {
 		);
 		await session.flush({ sweep: true });
 		expect(told(bench)).toEqual([]);
-		expect(bench.log.events).toContainEqual(
+		expect(bench.logger.events).toContainEqual(
 			expect.objectContaining({
 				event: "security.secret-scan-cut",
 				fields: { path: "huge.txt", scannedBytes: 64 * MiB },

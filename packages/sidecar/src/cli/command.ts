@@ -5,7 +5,7 @@ import type { Output } from "./output.ts";
 /** The input of a command: settings by the options' keys, and its output. */
 export interface Context {
 	readonly config: Config;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly progress: Progress;
 	/** Removes a failed command's progress line from the terminal. */
 	readonly clearProgress: () => void;

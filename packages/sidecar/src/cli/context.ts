@@ -20,14 +20,16 @@ export function makeContext(flags: Readonly<Record<string, unknown>>, out: Outpu
 	const isForPeople = process.stderr.isTTY === true && !config.json;
 	const isLevelGiven = !sources.logLevel.startsWith("default");
 	const logLevel = isForPeople && !isLevelGiven ? "warn" : config.logLevel;
-	const log = createLogger(logLevel);
+	const logger = createLogger(logLevel);
 	const clock = () => performance.now();
-	const progress = isForPeople ? terminalProgress(process.stderr, clock) : logProgress(log, clock);
-	for (const reason of warnings) log.warn("config.ignored", { reason });
+	const progress = isForPeople
+		? terminalProgress(process.stderr, clock)
+		: logProgress(logger, clock);
+	for (const reason of warnings) logger.warn("config.ignored", { reason });
 	const clearProgress = () => {
 		if (isForPeople) progress.end();
 	};
-	return { config: { ...config, logLevel }, log, progress, clearProgress, out };
+	return { config: { ...config, logLevel }, logger, progress, clearProgress, out };
 }
 
 function readFile(path: string): string | undefined {

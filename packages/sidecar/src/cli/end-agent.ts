@@ -7,12 +7,12 @@ import { createLogger } from "../telemetry/logger.ts";
  */
 export async function endAgent(mark: string, record: string): Promise<number> {
 	for (const signal of ["SIGHUP", "SIGINT", "SIGTERM"] as const) process.on(signal, () => {});
-	const log = createLogger("info");
+	const logger = createLogger("info");
 	try {
-		await endAgentsOf(mark, record, log);
+		await endAgentsOf(mark, record, logger);
 		return 0;
 	} catch (error) {
-		log.error("agent.not-ended", { error });
+		logger.error("agent.not-ended", { error });
 		return 2;
 	}
 }

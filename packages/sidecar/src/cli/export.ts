@@ -19,14 +19,14 @@ export const exportCommand: Command = {
 				"Accept a prefix with objects. Those with the same keys are replaced, the others stay.",
 		},
 	],
-	async run({ config, log, progress, out }, [to = ""], options) {
+	async run({ config, logger, progress, out }, [to = ""], options) {
 		const library = await import("../library/export.ts");
 		const result = await library.exportTree({
 			settings: config,
 			at: textOf(options.at),
 			to,
 			overwrite: options.overwrite === true,
-			log,
+			logger,
 			progress,
 		});
 		if (config.json) await out.json(result);

@@ -1,6 +1,6 @@
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { count, heldWords, shownPath } from "./format.ts";
+import { count, deferredWords, shownPath } from "./format.ts";
 import { coverageRows, everything, exceptions } from "./format-coverage.ts";
 import { movedLines } from "./restore.ts";
 
@@ -11,9 +11,9 @@ export const flush: Command = {
 		"Uses the running daemon if there is one. Otherwise the workspace must derive from the log, or the log must be empty.",
 		"Exit status 3 if something could not be committed or a deletion is deferred, 4 if another writer owns the workspace.",
 	],
-	async run({ config, log, progress, out }) {
+	async run({ config, logger, progress, out }) {
 		const library = await import("../library/flush.ts");
-		const report = await library.flush({ settings: config, log, progress });
+		const report = await library.flush({ settings: config, logger, progress });
 		if (config.json) await out.json(report);
 		else for (const line of shown(report)) await out.line(line);
 		return report.exitStatus;
@@ -45,7 +45,7 @@ function shown({
 		...(superseded ? ["another writer owns this workspace: the commit is below .recovered/"] : []),
 		...notTaken.map(({ path, reason }) => `not taken  ${shownPath(path)}: ${reason}`),
 		...excluded.map(({ path, reason }) => `left out  ${shownPath(path)}: ${reason}`),
-		...(deferredDeletions > 0 ? [`deferred  ${heldWords(deferredDeletions)}`] : []),
+		...(deferredDeletions > 0 ? [`deferred  ${deferredWords(deferredDeletions)}`] : []),
 		...movedLines(moved),
 		...coverageRows(coverage).map(([label, text]) => `${label}  ${text}`),
 	];

@@ -18,7 +18,7 @@ export function count(number: number, noun: string, plural = `${noun}s`): string
 }
 
 /** Tells that deletions were deferred, and how to delete the files. */
-export function heldWords(deletions: number): string {
+export function deferredWords(deletions: number): string {
 	const what = `${count(deletions, "deletion")}: too much vanished at once`;
 	return `${what}; the log keeps the files, and a restore brings them back; to delete them, delete them while \`run\` is running`;
 }

@@ -21,9 +21,9 @@ export const gc: Command = {
 		},
 		...POLICY_OPTIONS,
 	],
-	async run({ config, log, out }, _args, options) {
+	async run({ config, logger, out }, _args, options) {
 		const library = await import("../library/retain.ts");
-		const how = { ...policyFlags(options), dryRun: options.dryRun === true, log };
+		const how = { ...policyFlags(options), dryRun: options.dryRun === true, logger };
 		const names =
 			options.allNamespaces === true
 				? library.namespaces({ settings: config })

@@ -11,9 +11,9 @@ export const importCommand: Command = {
 		"Everything becomes one commit, or nothing does. The source does not change. Fails if the log is not empty.",
 		"The profile's exclusions apply; --profile plain imports everything.",
 	],
-	async run({ config, log, progress, out }, [from]) {
+	async run({ config, logger, progress, out }, [from]) {
 		const library = await import("../library/import.ts");
-		const result = await library.importTree({ settings: config, from, log, progress });
+		const result = await library.importTree({ settings: config, from, logger, progress });
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
 		return 0;

@@ -26,7 +26,7 @@ import { Roots } from "../path.ts";
 import { Session } from "../session/session.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 
 const DAY_S = 86_400;
@@ -62,7 +62,7 @@ async function openSession(place: Place) {
 			profile: plainProfile,
 			privateDir,
 		},
-		...{ log: silentLog, progress: noProgress, handoverWaitMs: 0 },
+		...{ logger: silentLogger, progress: noProgress, handoverWaitMs: 0 },
 	});
 	return Object.assign(session, { [Symbol.asyncDispose]: async () => store.close() });
 }

@@ -95,13 +95,13 @@ const ACTS: Readonly<
 		return 0;
 	},
 
-	async to({ config, out, log, progress }, choice, { to }) {
+	async to({ config, out, logger, progress }, choice, { to }) {
 		const library = await import("../library/recover.ts");
 		const result = await library.recoverTo({
 			settings: config,
 			...choice,
 			to: String(to),
-			log,
+			logger,
 			progress,
 		});
 		if (config.json) await out.json(result);
@@ -113,7 +113,7 @@ const ACTS: Readonly<
 		return 0;
 	},
 
-	async apply({ config, out, log, progress }, { writer, path }, { apply }) {
+	async apply({ config, out, logger, progress }, { writer, path }, { apply }) {
 		if (path !== undefined)
 			throw new SidecarError("USAGE", { value: path, reason: "--apply names the path already" });
 		const library = await import("../library/recover.ts");
@@ -121,7 +121,7 @@ const ACTS: Readonly<
 			settings: config,
 			writer,
 			path: String(apply),
-			log,
+			logger,
 			progress,
 		});
 		if (config.json) await out.json(result);
@@ -136,9 +136,9 @@ const ACTS: Readonly<
 		return result.exitStatus;
 	},
 
-	async drop({ config, out, log, progress }, choice) {
+	async drop({ config, out, logger, progress }, choice) {
 		const library = await import("../library/recover.ts");
-		const result = await library.recoverDrop({ settings: config, ...choice, log, progress });
+		const result = await library.recoverDrop({ settings: config, ...choice, logger, progress });
 		if (config.json) await out.json(result);
 		else
 			await out.line(

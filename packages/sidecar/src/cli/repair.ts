@@ -20,7 +20,7 @@ export const repair: Command = {
 				"Directory for the copies. (default: repair/NAMESPACE below the state directory)",
 		},
 	],
-	async run({ config, log, out }, _args, options) {
+	async run({ config, logger, out }, _args, options) {
 		const after = afterOf(options.after);
 		const library = await import("../library/repair.ts");
 		const copyTo = options.copyTo === undefined ? undefined : resolve(String(options.copyTo));
@@ -29,7 +29,7 @@ export const repair: Command = {
 			after,
 			isConfirmed: options.yes === true,
 			copyTo,
-			log,
+			logger,
 		});
 		if (config.json) await out.json({ ...result, objects: result.objects.map(forProgram) });
 		else for (const line of shown(result)) await out.line(line);

@@ -11,12 +11,12 @@ export const restore: Command = {
 		"Replaced files are moved out of the workspace, never deleted. A restore commits nothing: the next flush keeps them.",
 	],
 	options: [AT_OPTION],
-	async run({ config, log, progress, out }, _args, options) {
+	async run({ config, logger, progress, out }, _args, options) {
 		const library = await import("../library/restore.ts");
 		const result = await library.restore({
 			settings: config,
 			at: textOf(options.at),
-			log,
+			logger,
 			progress,
 		});
 		if (config.json) await out.json(result);

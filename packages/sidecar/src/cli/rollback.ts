@@ -18,14 +18,14 @@ export const rollback: Command = {
 			description: "The commit: a number, a time or an age, as for --at.",
 		},
 	],
-	async run({ config, log, progress, out }, _args, options) {
+	async run({ config, logger, progress, out }, _args, options) {
 		if (options.to === undefined)
 			throw new SidecarError("USAGE", { reason: "flag --to is missing: it names the commit" });
 		const library = await import("../library/rollback.ts");
 		const result = await library.rollback({
 			settings: config,
 			to: String(options.to),
-			log,
+			logger,
 			progress,
 		});
 		if (config.json)

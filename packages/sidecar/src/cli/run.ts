@@ -7,7 +7,7 @@ import { metered } from "../telemetry/event-metrics.ts";
 import { emfLine, type MetricValues } from "../telemetry/metrics.ts";
 import type { Logger } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
-import { count, heldWords, shownPath } from "./format.ts";
+import { count, deferredWords, shownPath } from "./format.ts";
 import { coverageRows, everything, exceptions, receiptLine } from "./format-coverage.ts";
 import { movedLines } from "./restore.ts";
 
@@ -20,17 +20,17 @@ export const run: Command = {
 		"With --listen, all this waits for the first request at /invocations, whose token names the user.",
 		"Signals go to the agent. When it ends, the rest is committed. The exit status is the agent's own only if everything is durable.",
 	],
-	async run({ config, log, progress, out }, command) {
-		const stop = stopOnSignal(log);
+	async run({ config, logger, progress, out }, command) {
+		const stop = stopOnSignal(logger);
 		// Printed before the store's client is loaded: a sign of life, with its subject.
-		log.info("run.started", {
+		logger.info("run.started", {
 			pid: process.pid,
 			workspace: config.workspace,
 			namespace: config.namespace,
 		});
 		const options = {
 			settings: config,
-			log: config.metrics ? metered(log, writeMetrics) : log,
+			logger: config.metrics ? metered(logger, writeMetrics) : logger,
 			progress,
 			signal: stop,
 			command,
@@ -68,10 +68,10 @@ function writeMetrics(values: MetricValues, model?: string): void {
 const SHOWN_PATHS = 20;
 
 /** The first signal drains. The drain has its own deadline, so no second signal is needed. */
-function stopOnSignal(log: Logger): AbortSignal {
+function stopOnSignal(logger: Logger): AbortSignal {
 	const stop = new AbortController();
 	const onSignal = (signal: NodeJS.Signals) => {
-		log.info(stop.signal.aborted ? "run.signal-ignored" : "run.signal", { signal });
+		logger.info(stop.signal.aborted ? "run.signal-ignored" : "run.signal", { signal });
 		stop.abort(isTypedInterrupt(signal) ? new ToldByTerminal() : undefined);
 	};
 	for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, onSignal);
@@ -112,7 +112,7 @@ function shown(result: Result): string[] {
 		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
 		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
-		...(deferredDeletions > 0 ? [`  deferred  ${heldWords(deferredDeletions)}`] : []),
+		...(deferredDeletions > 0 ? [`  deferred  ${deferredWords(deferredDeletions)}`] : []),
 		...outside,
 		...(lost.length > 0 ? [`what to do: ${ERRORS.NOT_DURABLE.remedy}`] : []),
 	];

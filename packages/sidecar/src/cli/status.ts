@@ -1,7 +1,7 @@
 import { isReservedId } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
-import { ago, aligned, count, heldWords, isoTime, shownPath } from "./format.ts";
+import { ago, aligned, count, deferredWords, isoTime, shownPath } from "./format.ts";
 import { coverageRows, everything, exceptions, isLeftOut } from "./format-coverage.ts";
 
 export const status: Command = {
@@ -74,7 +74,7 @@ function forPerson(found: Found): string[] {
 					],
 				]
 			: []),
-		...(found.deferredDeletions > 0 ? [["deferred", heldWords(found.deferredDeletions)]] : []),
+		...(found.deferredDeletions > 0 ? [["deferred", deferredWords(found.deferredDeletions)]] : []),
 		[
 			"durable",
 			isDurable
@@ -98,7 +98,7 @@ function whyNotDurable({ notDurable, deferredDeletions, notRestored, reasons }: 
 		superseded: "another writer owns this workspace",
 		"not-restored": `this directory must not be committed: ${notRestored}`,
 		"not-durable": count(notDurable.length, "path"),
-		held: `${count(deferredDeletions, "deletion")} deferred`,
+		deferred: `${count(deferredDeletions, "deletion")} deferred`,
 	} as const;
 	return `NO: ${reasons.map((reason) => words[reason]).join(", ")}`;
 }

@@ -9,9 +9,9 @@ export const why: Command = {
 		"PATH is absolute, or relative to the workspace as `ls` shows it.",
 		"Exit status 0 for any answer. Reads the log and these paths; changes nothing.",
 	],
-	async run({ config, log, progress, out }, paths) {
+	async run({ config, logger, progress, out }, paths) {
 		const library = await import("../library/why.ts");
-		for (const answer of await library.why({ settings: config, paths, log, progress })) {
+		for (const answer of await library.why({ settings: config, paths, logger, progress })) {
 			if (config.json) await out.json(answer);
 			else for (const line of shown(answer)) await out.line(line);
 		}

@@ -14,7 +14,7 @@ import type { Chunk } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { ChunkIndex } from "./chunk-index.ts";
 import { putPack } from "./commit-once.ts";
-import { type Machine, now } from "./machine.ts";
+import { type Environment, now } from "./environment.ts";
 
 const compress = promisify(zstdCompress);
 
@@ -48,7 +48,7 @@ interface Sealed {
 export class BlockBuilder {
 	readonly #store: ObjectStore;
 	readonly #index: ChunkIndex;
-	readonly #machine: Machine;
+	readonly #environment: Environment;
 	readonly #inlineLimit: number;
 	readonly #signal: AbortSignal | undefined;
 	readonly #known = new Map<string, Chunk>();
@@ -77,13 +77,13 @@ export class BlockBuilder {
 	constructor(options: {
 		store: ObjectStore;
 		index: ChunkIndex;
-		machine: Machine;
+		environment: Environment;
 		inlineLimitBytes: number;
 		signal?: AbortSignal | undefined;
 	}) {
 		this.#store = options.store;
 		this.#index = options.index;
-		this.#machine = options.machine;
+		this.#environment = options.environment;
 		this.#inlineLimit = Math.min(options.inlineLimitBytes, MAX_INLINE_BYTES);
 		this.#signal = options.signal;
 	}
@@ -169,7 +169,7 @@ export class BlockBuilder {
 				// No pack waits, so at most three are in flight and one buffer is free.
 				await this.#uploading.onSizeLessThan(1);
 				this.#packBuffer = this.#idlePacks.pop() ?? Buffer.allocUnsafeSlow(PACK_BYTES);
-				this.#pack = new PackWriter(this.#packBuffer, this.#machine.randomBytes(16));
+				this.#pack = new PackWriter(this.#packBuffer, this.#environment.randomBytes(16));
 				this.#pack.add(block, chunks);
 			}
 			if (raw?.length === MAX_BLOCK_BYTES && this.#idleRaw.length < COMPRESSING)
@@ -187,9 +187,9 @@ export class BlockBuilder {
 		this.uploadedBytes += bytes.length;
 		this.#uploading
 			.add(async () => {
-				const put = now(this.#machine);
+				const put = now(this.#environment);
 				try {
-					await putPack(this.#store, key, bytes, this.#machine, this.#signal);
+					await putPack(this.#store, key, bytes, this.#environment, this.#signal);
 					this.#index.addRecent(chunks, put);
 				} finally {
 					this.#idlePacks.push(buffer);

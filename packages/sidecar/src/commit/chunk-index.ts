@@ -1,6 +1,6 @@
 import { samePlace } from "../log/same-entry.ts";
 import type { Chunk, ChunkRef, Entry, Tree } from "../log/types.ts";
-import { elapsedMs, type Machine, type Moment } from "./machine.ts";
+import { type Environment, elapsedMs, type Moment } from "./environment.ts";
 
 /**
  * How long a commit may refer to an object that this writer put and no commit refers to yet.
@@ -15,14 +15,14 @@ const RECENT_MS = 60 * 60 * 1000;
  * to delete an older object.
  */
 export class ChunkIndex {
-	readonly #machine: Machine;
+	readonly #environment: Environment;
 	readonly #head = new Map<string, { readonly ref: ChunkRef; count: number }>();
 	readonly #recent = new Map<string, { readonly ref: ChunkRef; readonly put: Moment }>();
 	/** References from all files of the head's tree. */
 	chunks = 0;
 
-	constructor(machine: Machine) {
-		this.#machine = machine;
+	constructor(environment: Environment) {
+		this.#environment = environment;
 	}
 
 	/** The place of this content, if a commit may refer to it. */
@@ -89,7 +89,7 @@ export class ChunkIndex {
 		// Chunks of one pack share their moment: ask the clock once per moment, not once per chunk.
 		const isOld = new Map<Moment, boolean>();
 		for (const [sha256, { put }] of this.#recent) {
-			const known = isOld.get(put) ?? elapsedMs(this.#machine, put) >= RECENT_MS;
+			const known = isOld.get(put) ?? elapsedMs(this.#environment, put) >= RECENT_MS;
 			isOld.set(put, known);
 			if (known) this.#recent.delete(sha256);
 		}
@@ -98,7 +98,7 @@ export class ChunkIndex {
 	#fresh(sha256: string): ChunkRef | undefined {
 		const recent = this.#recent.get(sha256);
 		if (recent === undefined) return undefined;
-		if (elapsedMs(this.#machine, recent.put) < RECENT_MS) return recent.ref;
+		if (elapsedMs(this.#environment, recent.put) < RECENT_MS) return recent.ref;
 		this.#recent.delete(sha256);
 		return undefined;
 	}

@@ -4,10 +4,10 @@ import { type Fate, FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { workbench } from "../../../testkit/workbench.ts";
 import { encodeCommit } from "../log/commit-codec.ts";
 import { commitOnce, putPack } from "./commit-once.ts";
-import { thisMachine } from "./machine.ts";
+import { thisEnvironment } from "./environment.ts";
 
 /** No pause between tries: the outcome must not depend on time. */
-const machine = { ...thisMachine, sleep: async () => {} };
+const environment = { ...thisEnvironment, sleep: async () => {} };
 const commitOf = (wallTimeMs: number) =>
 	encodeCommit(
 		infoOf(1, { flags: { fence: true }, wallTimeMs }),
@@ -30,7 +30,7 @@ describe("commitOnce", () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store, fates);
 			const commit = commitOf(1);
-			expect((await commitOnce(store, commit, machine)).kind).toBe(kind);
+			expect((await commitOnce(store, commit, environment)).kind).toBe(kind);
 			expect(store.sent).toHaveLength(puts);
 			for (const { key, body } of store.sent) {
 				expect(key).toBe(commit.key);
@@ -52,7 +52,7 @@ describe("commitOnce", () => {
 			const winner = commitOf(2);
 			await bench.store.putIfAbsent(winner.key, winner.bytes);
 			const store = new FaultyStore(bench.store, fates);
-			expect((await commitOnce(store, commitOf(1), machine)).kind).toBe("lost");
+			expect((await commitOnce(store, commitOf(1), environment)).kind).toBe("lost");
 			expect((await bench.store.get(winner.key)).body.equals(winner.bytes)).toBe(true);
 		}
 	});
@@ -63,13 +63,13 @@ describe("commitOnce", () => {
 		await bench.store.putIfAbsent(winner.key, winner.bytes);
 		const store = new FaultyStore(bench.store);
 		store.isDeaf = true;
-		expect((await commitOnce(store, commitOf(1), machine)).kind).toBe("unknown");
+		expect((await commitOnce(store, commitOf(1), environment)).kind).toBe("unknown");
 	});
 
 	it("throws a refusal of the first try: surely not committed", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store, ["refused"]);
-		await expect(commitOnce(store, commitOf(1), machine)).rejects.toMatchObject({
+		await expect(commitOnce(store, commitOf(1), environment)).rejects.toMatchObject({
 			code: "STORE_ACCESS_DENIED",
 		});
 		await expect(bench.store.get(commitOf(1).key)).rejects.toMatchObject({
@@ -82,12 +82,19 @@ describe("putPack", () => {
 	it("either stores the pack or reports that the outcome is unknown", async () => {
 		for (const fates of [["ok"], ["lost-answer"], ["lost-request", "late"]] as Fate[][]) {
 			await using bench = await workbench();
-			await putPack(new FaultyStore(bench.store, fates), "packs/x", Buffer.from("pack"), machine);
+			await putPack(
+				new FaultyStore(bench.store, fates),
+				"packs/x",
+				Buffer.from("pack"),
+				environment,
+			);
 			expect((await bench.store.get("packs/x")).body.toString()).toBe("pack");
 		}
 		await using bench = await workbench();
 		const silent = new FaultyStore(bench.store, ["lost-request", "lost-request", "lost-request"]);
-		await expect(putPack(silent, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({
+		await expect(
+			putPack(silent, "packs/x", Buffer.from("pack"), environment),
+		).rejects.toMatchObject({
 			code: "STORE_UNREACHABLE",
 		});
 	});
@@ -101,10 +108,10 @@ describe("putPack", () => {
 			"refused-as-there",
 			"refused-as-there",
 		]);
-		await expect(putPack(liar, "packs/x", Buffer.from("pack"), machine)).rejects.toMatchObject({
+		await expect(putPack(liar, "packs/x", Buffer.from("pack"), environment)).rejects.toMatchObject({
 			code: "STORE_UNREACHABLE",
 		});
-		await putPack(liar, "packs/x", Buffer.from("pack"), machine);
+		await putPack(liar, "packs/x", Buffer.from("pack"), environment);
 		expect((await bench.store.get("packs/x")).body.toString()).toBe("pack");
 	});
 });

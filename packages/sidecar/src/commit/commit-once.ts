@@ -1,7 +1,7 @@
 import { SidecarError } from "../errors.ts";
 import type { EncodedCommit } from "../log/commit-codec.ts";
 import type { ObjectStore, PutOutcome } from "../store/port.ts";
-import type { Machine } from "./machine.ts";
+import type { Environment } from "./environment.ts";
 import { commitInSlot } from "./read-log.ts";
 
 /**
@@ -37,13 +37,13 @@ const TRIES = 3;
 export async function commitOnce(
 	store: ObjectStore,
 	commit: EncodedCommit,
-	machine: Machine,
+	environment: Environment,
 	signal?: AbortSignal,
 ): Promise<CommitOutcome> {
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
 		if (attempt > 0)
-			await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal).catch(() => undefined);
+			await environment.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal).catch(() => undefined);
 		if (attempt > 0 && signal?.aborted) return { kind: "unknown", cause };
 		let put: PutOutcome;
 		try {
@@ -95,12 +95,12 @@ export async function putPack(
 	store: ObjectStore,
 	key: string,
 	bytes: Buffer,
-	machine: Machine,
+	environment: Environment,
 	signal?: AbortSignal,
 ): Promise<void> {
 	let cause: unknown;
 	for (let attempt = 0; attempt < TRIES; attempt++) {
-		if (attempt > 0) await machine.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
+		if (attempt > 0) await environment.sleep(FIRST_PAUSE_MS * 2 ** (attempt - 1), signal);
 		const outcome = await store.putIfAbsent(key, bytes, { signal });
 		if (outcome.kind === "created") return;
 		if (outcome.kind === "unknown") cause = outcome.cause;

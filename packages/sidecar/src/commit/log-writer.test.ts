@@ -10,19 +10,19 @@ import type { Entry } from "../log/types.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
 import { BlockBuilder } from "./block-builder.ts";
 import { ChunkIndex } from "./chunk-index.ts";
+import { type Environment, now, thisEnvironment } from "./environment.ts";
 import { LogWriter } from "./log-writer.ts";
-import { type Machine, now, thisMachine } from "./machine.ts";
 import { readLog } from "./read-log.ts";
 
 const HOUR_MS = 3_600_000;
 
 /** A machine with manual clocks, whose pauses take no time. */
-function turnable(): Machine & { turn(ms: number): void } {
+function turnable(): Environment & { turn(ms: number): void } {
 	let turnedMs = 0;
 	return {
-		...thisMachine,
-		wallMs: () => thisMachine.wallMs() + turnedMs,
-		bootMs: () => thisMachine.bootMs() + turnedMs,
+		...thisEnvironment,
+		wallMs: () => thisEnvironment.wallMs() + turnedMs,
+		bootMs: () => thisEnvironment.bootMs() + turnedMs,
 		sleep: async () => {},
 		turn: (ms) => {
 			turnedMs += ms;
@@ -35,9 +35,9 @@ it("a commit is refused before the fence is won", async () => {
 	await using bench = await workbench();
 	const writer = new LogWriter(
 		bench.store,
-		thisMachine,
+		thisEnvironment,
 		(await readLog(bench.store)).head,
-		now(thisMachine),
+		now(thisEnvironment),
 	);
 	const root: Entry = { type: "dir", mode: 0o755, mtimeNs: 0n };
 	await expect(
@@ -51,10 +51,10 @@ describe("a commit after a pause of more than an hour", () => {
 	it("stays undecided if the log cannot be listed, and nothing of its flush is forgotten", async () => {
 		await using bench = await workbench();
 		const store = new DeafToLists(bench.store);
-		const machine = turnable();
-		const session = await bench.open("a", { store, machine });
+		const environment = turnable();
+		const session = await bench.open("a", { store, environment });
 		for (const name of ["kept", "gone"]) writeFileSync(join(bench.workspace("a"), name), name);
-		machine.turn(2 * HOUR_MS);
+		environment.turn(2 * HOUR_MS);
 		store.isDeafToLists = true;
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });
 		store.isDeafToLists = false;
@@ -68,8 +68,8 @@ describe("a commit after a pause of more than an hour", () => {
 		await using bench = await workbench();
 		const old = await bench.open("old");
 		const store = new FaultyStore(bench.store);
-		const machine = turnable();
-		const owner = await bench.open("owner", { store, machine });
+		const environment = turnable();
+		const owner = await bench.open("owner", { store, environment });
 		writeFileSync(join(bench.workspace("owner"), "f"), "1");
 		store.queue("lost-answer", "lost-answer", "lost-answer");
 		store.isDeaf = true;
@@ -80,7 +80,7 @@ describe("a commit after a pause of more than an hour", () => {
 			kind: "committed",
 			quarantined: true,
 		});
-		machine.turn(2 * HOUR_MS);
+		environment.turn(2 * HOUR_MS);
 		const slot = owner.head.seq + 1;
 		expect(await owner.flush()).toMatchObject({ kind: "committed", seq: slot });
 		rmSync(join(bench.workspace("owner"), "f"));
@@ -97,10 +97,10 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 	// @id lost-to-retention
 	it("loses a slot that others filled and retention deleted meanwhile, although the store lets it be created", async () => {
 		await using bench = await workbench();
-		const machine = turnable();
-		const since = now(machine);
+		const environment = turnable();
+		const since = now(environment);
 		const { head } = await readLog(bench.store);
-		const other = new LogWriter(bench.store, thisMachine, head, now(thisMachine));
+		const other = new LogWriter(bench.store, thisEnvironment, head, now(thisEnvironment));
 		expect(await other.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		for (let seq = 2; seq <= SEGMENT_COMMITS; seq++) {
 			const changed = new Map<string, Entry>([
@@ -113,8 +113,8 @@ describe("a machine that is frozen for hours while it reads the log", () => {
 		}
 		for (let seq = 1; seq < SEGMENT_COMMITS; seq++)
 			await (bench.store as SweepableStore).delete(logKey(seq));
-		machine.turn(2 * HOUR_MS);
-		const late = new LogWriter(bench.store, machine, head, since);
+		environment.turn(2 * HOUR_MS);
+		const late = new LogWriter(bench.store, environment, head, since);
 		expect(await late.fence()).toMatchObject({ kind: "lost" });
 	});
 });
@@ -124,20 +124,20 @@ describe("one memory image on two machines", () => {
 	it("holds one fence twice: the first to commit keeps it, the other quarantines its bytes under a new name", async () => {
 		await using bench = await workbench();
 		let drawn = 0;
-		const frozen = thisMachine.wallMs();
+		const frozen = thisEnvironment.wallMs();
 		// Before they part, both get the same numbers: so they draw the same name and make the same
 		// fence.
 		const machine = () => {
 			drawn = 0;
 			return {
-				...thisMachine,
+				...thisEnvironment,
 				wallMs: () => frozen,
 				randomBytes: (count: number) => Buffer.alloc(count, ++drawn),
 			};
 		};
 		const { head } = await readLog(bench.store);
-		const one = new LogWriter(bench.store, machine(), head, now(thisMachine));
-		const two = new LogWriter(bench.store, machine(), head, now(thisMachine));
+		const one = new LogWriter(bench.store, machine(), head, now(thisEnvironment));
+		const two = new LogWriter(bench.store, machine(), head, now(thisEnvironment));
 		for (const writer of [one, two])
 			expect(await writer.fence()).toMatchObject({ kind: "committed", seq: 1 });
 		expect(two.id).toBe(one.id);
@@ -186,12 +186,12 @@ describe("a reference to a pack", () => {
 	// @id reference-age
 	it("is allowed for an hour from before the pack was sent, not from the arrival of its answer", async () => {
 		await using bench = await workbench();
-		const machine = turnable();
-		const index = new ChunkIndex(machine);
+		const environment = turnable();
+		const index = new ChunkIndex(environment);
 		const store = new FaultyStore(bench.store);
 		const upload = async (sha256: string, sleptMs: number) => {
-			store.beforePut = async () => machine.turn(sleptMs);
-			const builder = new BlockBuilder({ store, machine, index, inlineLimitBytes: 0 });
+			store.beforePut = async () => environment.turn(sleptMs);
+			const builder = new BlockBuilder({ store, environment, index, inlineLimitBytes: 0 });
 			await builder.add(sha256, Buffer.from(sha256));
 			await builder.finish();
 			return index.lookup(sha256);

@@ -1,7 +1,7 @@
 /**
  * One writer's end of the log: its fence, its head, and the one commit that may be in flight.
  *
- * Guarantees: no commit before a won fence. An undecided commit is settled with the same bytes
+ * Guarantees: no commit before a won fence. An undecided commit is resolved with the same bytes
  * before the next is made. A commit refers only to what its head refers to, or to what this writer
  * put within the last hour. A fence and the last commit before an end are read back before they
  * count. The slots won since then are checked before a FULL or a drain extends the log.
@@ -37,7 +37,7 @@ import type {
 import type { ObjectStore } from "../store/port.ts";
 import { ChunkIndex } from "./chunk-index.ts";
 import { type CommitOutcome, commitOnce } from "./commit-once.ts";
-import { elapsedMs, type Machine, type Moment, now } from "./machine.ts";
+import { type Environment, elapsedMs, type Moment, now } from "./environment.ts";
 import { fetchCommit, fetchCommits, newestSeq, readLog } from "./read-log.ts";
 import { firstOverwritten, holderOf, type WonSlot, waitForRivals } from "./won-slots.ts";
 
@@ -67,7 +67,7 @@ export type WriteOutcome =
 	 * continue the head that it knew.
 	 */
 	| { readonly kind: "lost"; readonly isBroken: boolean }
-	/** Undecided; `settle` tries the same bytes again. */
+	/** Undecided; `resolveCommit` sends the same bytes again. */
 	| { readonly kind: "unknown"; readonly cause: unknown }
 	/** A reference is no longer allowed. Capture again. */
 	| { readonly kind: "stale" };
@@ -92,7 +92,7 @@ const EMPTY_DELTA: Delta = { changed: new Map(), removed: new Set() };
 
 export class LogWriter {
 	readonly #store: ObjectStore;
-	readonly #machine: Machine;
+	readonly #environment: Environment;
 	readonly index: ChunkIndex;
 	#id: string;
 	#head: OwnedHead;
@@ -131,17 +131,17 @@ export class LogWriter {
 	 */
 	constructor(
 		store: ObjectStore,
-		machine: Machine,
+		environment: Environment,
 		head: Head,
 		since: Moment,
 		storeTimeMs?: number,
 	) {
 		this.#store = store;
-		this.#machine = machine;
+		this.#environment = environment;
 		this.#head = ownedHead(head);
-		this.index = new ChunkIndex(machine);
+		this.index = new ChunkIndex(environment);
 		this.index.rebuild(head.tree);
-		this.#id = unusedId(machine, head);
+		this.#id = unusedId(environment, head);
 		this.#lastContact = since;
 		this.#fencedAt = this.#lastContact;
 		this.#lastStoreMs = storeTimeMs;
@@ -218,7 +218,7 @@ export class LogWriter {
 	}
 
 	/** Puts an undecided commit's bytes again. Undefined if none is undecided. */
-	async settle(signal?: AbortSignal): Promise<WriteOutcome | undefined> {
+	async resolveCommit(signal?: AbortSignal): Promise<WriteOutcome | undefined> {
 		return this.#undecided === undefined ? undefined : await this.#decide(this.#undecided, signal);
 	}
 
@@ -253,7 +253,7 @@ export class LogWriter {
 			fenceSeq: flags.fence === true ? seq : this.#isDisowned ? 0 : this.#fenceSeq,
 			fullSeq: isFull ? seq : this.#head.fullSeq,
 			previousId: this.#head.id,
-			wallTimeMs: Math.max(0, this.#machine.wallMs()),
+			wallTimeMs: Math.max(0, this.#environment.wallMs()),
 			...(annotations.length > 0 && { annotations }),
 		};
 		const commit = encodeCommit(info, delta, this.#head.tree);
@@ -272,9 +272,9 @@ export class LogWriter {
 		const { commit, info } = undecided;
 		this.#sent.add(commit.id);
 		let outcome: CommitOutcome;
-		const asked = now(this.#machine);
+		const asked = now(this.#environment);
 		try {
-			outcome = await commitOnce(this.#store, commit, this.#machine, signal);
+			outcome = await commitOnce(this.#store, commit, this.#environment, signal);
 		} catch (error) {
 			// Refused outright. If an earlier call left these bytes undecided, they stay so.
 			if (!this.#wasTried) this.#undecided = undefined;
@@ -285,17 +285,22 @@ export class LogWriter {
 		if (outcome.kind === "committed" && this.#wasLong(storeTimeMs))
 			outcome = await this.#confirm(undecided, signal);
 		if (outcome.kind === "committed" && undecided.isReadBack)
-			outcome = await this.#readBack(undecided, outcome, elapsedMs(this.#machine, asked), signal);
+			outcome = await this.#readBack(
+				undecided,
+				outcome,
+				elapsedMs(this.#environment, asked),
+				signal,
+			);
 		this.#wasTried = outcome.kind === "unknown";
 		if (outcome.kind === "unknown") return outcome;
-		this.#lastContact = now(this.#machine);
+		this.#lastContact = now(this.#environment);
 		this.#lastStoreMs = storeTimeMs ?? this.#lastStoreMs;
 		this.#undecided = undefined;
 		this.#isBehind = outcome.kind === "lost";
 		if (this.#isBehind) return { kind: "lost", isBroken: await this.catchUp(signal) };
 		if (info.flags.fence === true) {
 			this.#fenceSeq = info.seq;
-			this.#fencedAt = now(this.#machine);
+			this.#fencedAt = now(this.#environment);
 		}
 		// No reader follows commits before a FULL.
 		if (info.kind === "full") this.#won.clear();
@@ -314,7 +319,7 @@ export class LogWriter {
 			storeTimeMs === undefined || this.#lastStoreMs === undefined
 				? 0
 				: storeTimeMs - this.#lastStoreMs;
-		return Math.max(byStoreMs, elapsedMs(this.#machine, this.#lastContact)) > LONG_PAUSE_MS;
+		return Math.max(byStoreMs, elapsedMs(this.#environment, this.#lastContact)) > LONG_PAUSE_MS;
 	}
 
 	/**
@@ -351,7 +356,7 @@ export class LogWriter {
 		tookMs: number,
 		signal: AbortSignal | undefined,
 	): Promise<CommitOutcome> {
-		await waitForRivals(this.#machine, tookMs, info.flags.fence === true, signal);
+		await waitForRivals(this.#environment, tookMs, info.flags.fence === true, signal);
 		try {
 			const holder = await holderOf(this.#store, commit, signal);
 			if (holder === "ours") return committed;
@@ -367,7 +372,8 @@ export class LogWriter {
 	/** The fence was read back right after it was won, and a rival may have been slower than that. */
 	#isSecondLookDue(): boolean {
 		return (
-			this.#won.has(this.#fenceSeq) && elapsedMs(this.#machine, this.#fencedAt) >= SECOND_LOOK_MS
+			this.#won.has(this.#fenceSeq) &&
+			elapsedMs(this.#environment, this.#fencedAt) >= SECOND_LOOK_MS
 		);
 	}
 
@@ -448,7 +454,7 @@ export class LogWriter {
 		isBroken ||= this.#isBereft;
 		this.#isBereft = false;
 		this.#won.clear();
-		this.#lastContact = now(this.#machine);
+		this.#lastContact = now(this.#environment);
 		this.#lastStoreMs = storeTimeMs;
 		this.#isBehind = false;
 		this.#catchUps++;
@@ -465,7 +471,7 @@ export class LogWriter {
 	 */
 	#disown(): void {
 		this.#isDisowned = true;
-		this.#id = unusedId(this.#machine, this.#head);
+		this.#id = unusedId(this.#environment, this.#head);
 	}
 
 	#advance({ commit: { id, delta, inlineBytes }, info }: Undecided): void {
@@ -540,9 +546,9 @@ export class LogWriter {
  * The kernel of a cloned machine may draw the same numbers as the original, so skip names that the
  * head knows.
  */
-function unusedId(machine: Machine, head: Head): string {
+function unusedId(environment: Environment, head: Head): string {
 	for (;;) {
-		const id = machine.randomBytes(16).toString("hex");
+		const id = environment.randomBytes(16).toString("hex");
 		if (!isReservedId(id) && id !== head.fence.writer && !head.tree.has(quarantineHome(id)))
 			return id;
 	}

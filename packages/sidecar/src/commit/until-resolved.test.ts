@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import { S3Failure, type Wire } from "../store/s3-failure.ts";
-import { thisMachine } from "./machine.ts";
+import { thisEnvironment } from "./environment.ts";
 import { retryUnknown, undecided } from "./until-resolved.ts";
 
 const failure = (name: string, status: number) => {
@@ -22,8 +22,8 @@ it("an undecided commit names the clock if the store complains about it, and the
 it("an unknown outcome is retried after 0.5, 1 and 2 s until it is known, and is then an error", async () => {
 	const attempts = async (knownAt: number) => {
 		const seen: string[] = [];
-		const machine = {
-			...thisMachine,
+		const environment = {
+			...thisEnvironment,
 			sleep: async (ms: number) => {
 				seen.push(`${ms} ms`);
 			},
@@ -34,7 +34,7 @@ it("an unknown outcome is retried after 0.5, 1 and 2 s until it is known, and is
 				? { kind: "lost" }
 				: { kind: "unknown", cause: new Error("no answer") };
 		};
-		const outcome = await retryUnknown(machine, attempt, {}).catch((error: unknown) => error);
+		const outcome = await retryUnknown(environment, attempt, {}).catch((error: unknown) => error);
 		return { outcome, seen };
 	};
 	const twice = ["try 0", "500 ms", "try 1", "1000 ms", "try 2"];

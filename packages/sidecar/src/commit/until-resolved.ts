@@ -1,7 +1,7 @@
 import { SidecarError } from "../errors.ts";
 import { S3Failure, undecidedRemedy } from "../store/s3-failure.ts";
+import type { Environment } from "./environment.ts";
 import type { LogWriter, WriteOutcome } from "./log-writer.ts";
-import type { Machine } from "./machine.ts";
 
 const RETRIES = 3;
 /** Doubles: 0.5, 1 and 2 s. */
@@ -14,7 +14,7 @@ const FIRST_PAUSE_MS = 500;
  * @throws SidecarError NOT_DURABLE, STORE_UNREACHABLE
  */
 export async function retryUnknown<Outcome extends { kind: string; cause?: unknown }>(
-	machine: Machine,
+	environment: Environment,
 	attempt: (retry: number) => Promise<Outcome>,
 	options: { readonly code?: UndecidedCode; readonly signal?: AbortSignal | undefined },
 ): Promise<Exclude<Outcome, { kind: "unknown" }>> {
@@ -22,7 +22,7 @@ export async function retryUnknown<Outcome extends { kind: string; cause?: unkno
 		const outcome = await attempt(retry);
 		if (isKnown(outcome)) return outcome;
 		if (retry === RETRIES) throw undecided(outcome.cause, options.code);
-		await machine.sleep(FIRST_PAUSE_MS * 2 ** retry, options.signal);
+		await environment.sleep(FIRST_PAUSE_MS * 2 ** retry, options.signal);
 	}
 }
 
@@ -39,13 +39,13 @@ function isKnown<Outcome extends { kind: string }>(
  */
 export async function untilResolved(
 	writer: LogWriter,
-	machine: Machine,
+	environment: Environment,
 	first: WriteOutcome,
 	{ signal }: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<Exclude<WriteOutcome, { kind: "unknown" }>> {
 	return await retryUnknown(
-		machine,
-		async (retry) => (retry > 0 ? await writer.settle(signal) : undefined) ?? first,
+		environment,
+		async (retry) => (retry > 0 ? await writer.resolveCommit(signal) : undefined) ?? first,
 		{ code: "STORE_UNREACHABLE", signal },
 	);
 }

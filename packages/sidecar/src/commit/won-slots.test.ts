@@ -9,7 +9,7 @@ import { workbench } from "../../../testkit/workbench.ts";
 import { logKey } from "../log/keys.ts";
 import { openStore } from "../store/open.ts";
 import { isSweepable } from "../store/sweepable.ts";
-import { thisMachine } from "./machine.ts";
+import { thisEnvironment } from "./environment.ts";
 import { fetchCommit, readLog } from "./read-log.ts";
 
 async function racyBench() {
@@ -34,7 +34,7 @@ async function racyBench() {
 			return (await copy.get(logKey(seq + 1))).body;
 		},
 		overwrote: () =>
-			bench.log.events
+			bench.logger.events
 				.filter(({ event }) => event === "store.overwrote")
 				.map(({ fields }) => fields?.seq),
 		[Symbol.asyncDispose]: async () => {
@@ -46,12 +46,12 @@ async function racyBench() {
 
 /** A machine with a manual clock, whose pauses let others run. */
 function machineWith(onSleep: () => Promise<void> = async () => {}) {
-	const machine = { ...thisMachine, aheadMs: 0, onSleep };
-	return Object.assign(machine, {
-		wallMs: () => Date.now() + machine.aheadMs,
+	const environment = { ...thisEnvironment, aheadMs: 0, onSleep };
+	return Object.assign(environment, {
+		wallMs: () => Date.now() + environment.aheadMs,
 		sleep: async (ms: number) => {
-			machine.aheadMs += ms;
-			await machine.onSleep();
+			environment.aheadMs += ms;
+			await environment.onSleep();
 		},
 	});
 }
@@ -86,10 +86,10 @@ it("one of two writers keeps a fence that a racy store gave to both, and the oth
 it("a writer finds at its first commit that its fence was overwritten after the read-back, and quarantines its bytes", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
-	const machine = machineWith();
+	const environment = machineWith();
 	const fence = await racy.rivalFence(0);
-	const a = await racy.bench.open("a", { machine });
-	machine.aheadMs += 5_000;
+	const a = await racy.bench.open("a", { environment });
+	environment.aheadMs += 5_000;
 	await racy.store.overwrite(logKey(1), fence);
 	expect(await a.flush({ sweep: true })).toMatchObject({ kind: "committed", quarantined: true });
 	expect(a.isSuperseded).toBe(true);
@@ -172,11 +172,11 @@ it("a writer notices a replaced slot when it loses another one, and quarantines 
 it("a last commit that a rival's late write replaced is not reported as durable", async () => {
 	await using racy = await racyBench();
 	racy.write("a", "A");
-	const machine = machineWith();
-	const a = await racy.bench.open("a", { machine });
+	const environment = machineWith();
+	const a = await racy.bench.open("a", { environment });
 	const fence = await racy.rivalFence(1);
-	machine.onSleep = async () => {
-		machine.onSleep = async () => {};
+	environment.onSleep = async () => {
+		environment.onSleep = async () => {};
 		await racy.store.overwrite(logKey(2), fence);
 	};
 	expect(await a.flush({ sweep: true, closed: true, inHurry: true })).toMatchObject({
@@ -191,7 +191,7 @@ it("a last commit that a rival's late write replaced is not reported as durable"
 it("the checks cost one GET at the start, one before a late first commit, and nothing with an ordinary change", async () => {
 	await using racy = await racyBench();
 	const { requests } = racy.store;
-	const machine = machineWith();
+	const environment = machineWith();
 	racy.write("a", "A");
 	const counted = async (work: () => Promise<unknown>) => {
 		const before = { ...requests };
@@ -206,12 +206,12 @@ it("the checks cost one GET at the start, one before a late first commit, and no
 	const own = 1;
 	let a: Awaited<ReturnType<typeof racy.bench.open>> | undefined;
 	const session = () => a as NonNullable<typeof a>;
-	expect(await counted(async () => (a = await racy.bench.open("a", { machine })))).toEqual({
+	expect(await counted(async () => (a = await racy.bench.open("a", { environment })))).toEqual({
 		list: 1,
 		get: 1 + own,
 		put: 1,
 	});
-	machine.aheadMs += 5_000;
+	environment.aheadMs += 5_000;
 	expect(await counted(() => session().flush({ sweep: true }))).toEqual({
 		list: 0,
 		get: 1 + own,

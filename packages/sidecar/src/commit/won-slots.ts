@@ -8,7 +8,7 @@
 import type { EncodedCommit } from "../log/commit-codec.ts";
 import { LOG_PREFIX, logKey } from "../log/keys.ts";
 import type { ObjectStore } from "../store/port.ts";
-import type { Machine } from "./machine.ts";
+import type { Environment } from "./environment.ts";
 import { commitInSlot } from "./read-log.ts";
 
 export interface WonSlot {
@@ -33,14 +33,14 @@ const MOST_PAUSE_MS = 2_000;
  * took
  */
 export async function waitForRivals(
-	machine: Machine,
+	environment: Environment,
 	tookMs: number,
 	isFence: boolean,
 	signal?: AbortSignal,
 ): Promise<void> {
 	const mostMs = isFence ? MOST_PAUSE_AFTER_FENCE_MS : MOST_PAUSE_MS;
 	const ms = Math.ceil(Math.min(Math.max(tookMs * RIVALS_FACTOR, LEAST_PAUSE_MS), mostMs));
-	await machine.sleep(ms, signal).catch(() => undefined);
+	await environment.sleep(ms, signal).catch(() => undefined);
 }
 
 /** `absent`: deleted by retention or otherwise, or not there yet. @throws SidecarError STORE_* */

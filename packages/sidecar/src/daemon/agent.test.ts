@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { type AgentUser, startAgent } from "./agent.ts";
 
 const env = { PATH: process.env.PATH ?? "" };
 const start = async (command: readonly string[], user?: AgentUser) =>
-	await startAgent({ command, env, toStderr: true, user, log: silentLog });
+	await startAgent({ command, env, toStderr: true, user, logger: silentLogger });
 
 describe("startAgent", () => {
 	it("reports the status that a shell would report", async () => {

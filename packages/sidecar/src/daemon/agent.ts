@@ -55,7 +55,7 @@ export interface AgentProcess {
 	readonly ownsOrphans?: boolean;
 	/** A child of this process that does not belong to the agent. */
 	readonly spared?: number | undefined;
-	readonly log: Logger;
+	readonly logger: Logger;
 }
 
 /** Processes that the agent leaves behind are told to end, and have this long to do so. */
@@ -76,7 +76,7 @@ export async function startAgent({
 	user,
 	ownsOrphans,
 	spared,
-	log,
+	logger,
 }: AgentProcess): Promise<Agent> {
 	const [file, ...args] = command;
 	if (file === undefined)
@@ -101,7 +101,7 @@ export async function startAgent({
 		child.once("spawn", resolve);
 		child.once("error", (cause) => reject(failed(cause)));
 	});
-	return new RunningAgent(child, ownsOrphans ? process.pid : (child.pid as number), spared, log);
+	return new RunningAgent(child, ownsOrphans ? process.pid : (child.pid as number), spared, logger);
 }
 
 class RunningAgent implements Agent {
@@ -109,17 +109,17 @@ class RunningAgent implements Agent {
 	/** Every descendant of this process belongs to the agent. */
 	readonly #ancestor: number;
 	readonly #spared: number | undefined;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	readonly exited: Promise<AgentExit>;
 	#exit: AgentExit | undefined;
 	#hasEnded = false;
 	#isKilled = false;
 
-	constructor(child: ChildProcess, ancestor: number, spared: number | undefined, log: Logger) {
+	constructor(child: ChildProcess, ancestor: number, spared: number | undefined, logger: Logger) {
 		this.#child = child;
 		this.#ancestor = ancestor;
 		this.#spared = spared;
-		this.#log = log;
+		this.#logger = logger;
 		this.exited = new Promise((resolve) => {
 			child.once("exit", async (code, signal) => {
 				this.#hasEnded = true;
@@ -168,14 +168,14 @@ class RunningAgent implements Agent {
 	async #endOthers(): Promise<void> {
 		let left = this.#others();
 		if (left.length === 0) return;
-		this.#log.info("agent.left-processes", { processes: left.length });
+		this.#logger.info("agent.left-processes", { processes: left.length });
 		send("SIGTERM", left);
 		const endedMs = performance.now();
 		for (; left.length > 0; left = this.#others()) {
 			const waitedMs = performance.now() - endedMs;
 			if (this.#isKilled || waitedMs > GRACE_MS) send("SIGKILL", left);
 			if (waitedMs > GRACE_MS + KILL_MS)
-				return this.#log.warn("agent.processes-left", { pids: left });
+				return this.#logger.warn("agent.processes-left", { pids: left });
 			await delay(LOOK_MS);
 		}
 	}

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, it } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { plainProfile, workbench } from "../../../testkit/workbench.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { history } from "../history/history.ts";
 import { logKey } from "../log/keys.ts";
@@ -22,8 +22,8 @@ function awaitableLog(): Logger & { readonly next: (event: EventName) => Promise
 		waiting.get(event)?.(fields);
 		waiting.delete(event);
 	};
-	const log = { error: say, warn: say, info: say, debug: say, child: () => log };
-	return { ...log, next: (event) => new Promise((resolve) => waiting.set(event, resolve)) };
+	const logger = { error: say, warn: say, info: say, debug: say, child: () => logger };
+	return { ...logger, next: (event) => new Promise((resolve) => waiting.set(event, resolve)) };
 }
 
 // @id clock-jumps
@@ -31,10 +31,10 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
 	let offMs = 0;
-	const machine = { ...thisMachine, wallMs: () => Date.now() + offMs };
-	const log = awaitableLog();
+	const environment = { ...thisEnvironment, wallMs: () => Date.now() + offMs };
+	const logger = awaitableLog();
 	const stop = new AbortController();
-	const watching = log.next("watch.started");
+	const watching = logger.next("watch.started");
 	const end = runDaemon(
 		{
 			store,
@@ -42,9 +42,9 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 			profile: plainProfile,
 			privateDir: bench.privateDir("a"),
 			stateDir: join(bench.dir, "state"),
-			log,
+			logger,
 			progress: noProgress,
-			machine,
+			environment,
 			handoverWaitMs: 5_000,
 			quietMs: 5,
 			maxDelayMs: 50,
@@ -60,7 +60,7 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 	let seq = 0;
 	for (const [index, jumpMs] of [0, -10 * DAY_MS, 30 * DAY_MS, -20 * DAY_MS].entries()) {
 		offMs += jumpMs;
-		const committed = log.next("flush.committed");
+		const committed = logger.next("flush.committed");
 		writeFileSync(join(bench.workspace("a"), `f${index}`), "x");
 		expect((await committed).seq).toBeGreaterThan(seq);
 		seq = Number((await committed).seq);
@@ -68,7 +68,7 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 
 	// Undecided when the clock is set back: the retry still happens, with the same bytes.
 	store.queue("lost-request", "lost-request", "lost-request");
-	const [undecided, committed] = [log.next("flush.undecided"), log.next("flush.committed")];
+	const [undecided, committed] = [logger.next("flush.undecided"), logger.next("flush.committed")];
 	writeFileSync(join(bench.workspace("a"), "undecided"), "x");
 	await undecided;
 	offMs -= 100 * DAY_MS;

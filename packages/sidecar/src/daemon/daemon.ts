@@ -95,7 +95,7 @@ export async function runDaemon(options: DaemonOptions, stop: AbortSignal): Prom
 
 class Daemon {
 	readonly #options: DaemonOptions;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	readonly #lifecycle: Lifecycle;
 	/** From the gate on. */
 	#flushes: FlushLoop | undefined;
@@ -104,7 +104,7 @@ class Daemon {
 
 	constructor(options: DaemonOptions) {
 		this.#options = options;
-		this.#log = options.log;
+		this.#logger = options.logger;
 		this.#lifecycle = options.lifecycle ?? new Lifecycle();
 	}
 
@@ -118,7 +118,7 @@ class Daemon {
 			drop: async (what) => await dropNow(this.#openFlushes(), workspace, what),
 		});
 		try {
-			await endSurvivors({ stateDir, workspace, log: this.#log, signal: stop });
+			await endSurvivors({ stateDir, workspace, logger: this.#logger, signal: stop });
 			return await this.#serve(stop);
 		} finally {
 			await control.close();
@@ -143,7 +143,7 @@ class Daemon {
 			if (command.length > 0 && !stop.aborted) this.#agent = await this.#startAgent(session);
 			watcher = await session.watch(() => flushes.changed());
 			this.#move("started");
-			this.#log.info("watch.started");
+			this.#logger.info("watch.started");
 			this.#options.onServing?.({
 				notDurableForMs: () => flushes.notDurableForMs(),
 				wake: () => flushes.wake(),
@@ -169,14 +169,14 @@ class Daemon {
 		try {
 			prepareWorkspace?.(session.head.annotations);
 			if (agentUser !== undefined) this.#chownWorkspace(root.directories, agentUser);
-			const agent = await startConfigured({ ...this.#options, workspace: root.main }, this.#log);
-			this.#log.info("agent.started", { pid: agent.pid, command: command[0] });
+			const agent = await startConfigured({ ...this.#options, workspace: root.main }, this.#logger);
+			this.#logger.info("agent.started", { pid: agent.pid, command: command[0] });
 			return agent;
 		} catch (error) {
 			// Close the log, so that the next writer does not wait for one that never had an agent.
 			await session
 				.flush({ sweep: true, closed: true, inHurry: true })
-				.catch((reason: unknown) => this.#log.warn("drain.failed", { error: reason }));
+				.catch((reason: unknown) => this.#logger.warn("drain.failed", { error: reason }));
 			throw error;
 		}
 	}
@@ -202,7 +202,7 @@ class Daemon {
 
 	#chownWorkspace(directories: readonly string[], user: AgentUser): void {
 		const handedOver = chownWorkspace(directories, user);
-		this.#log[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", {
+		this.#logger[handedOver.refused > 0 ? "warn" : "info"]("workspace.handed-over", {
 			...user,
 			...handedOver,
 		});
@@ -215,7 +215,7 @@ class Daemon {
 	): Promise<DaemonEnd> {
 		const { session } = flushes;
 		this.#move("stop");
-		this.#log.info("drain.started", {
+		this.#logger.info("drain.started", {
 			waiting: session.waiting,
 			because: stop.aborted ? "signal" : "agent exited",
 		});
@@ -226,7 +226,7 @@ class Daemon {
 			isAgentTold: stop.reason instanceof ToldByTerminal,
 			askToStop: this.#options.askToStop,
 			timeoutMs: this.#options.drainTimeoutMs,
-			log: this.#log,
+			logger: this.#logger,
 			// The running flush is aborted, and has ended.
 			idle: flushes.idle,
 			stopWatching,
@@ -246,7 +246,7 @@ class Daemon {
 			agentStatus,
 			exitStatus,
 		};
-		this.#log[drained.exitStatus === 0 ? "info" : "error"]("drain.finished", {
+		this.#logger[drained.exitStatus === 0 ? "info" : "error"]("drain.finished", {
 			...end,
 			ms: drained.ms,
 		});

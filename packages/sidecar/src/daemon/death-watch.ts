@@ -27,10 +27,10 @@ const SCRIPT = 'trap "" HUP INT QUIT TERM; read -r line || exec "$@"';
 const NONE: DeathWatch = { pid: undefined, disarm: () => {} };
 
 /** For the command only: `process.argv[1]` is its entry point. Never fails. */
-export function watchDeath(mark: string | undefined, record: string, log: Logger): DeathWatch {
+export function watchDeath(mark: string | undefined, record: string, logger: Logger): DeathWatch {
 	if (process.pid === 1) return NONE;
 	const unwatched = (reason: string) => {
-		log.warn("agent.not-guarded", {
+		logger.warn("agent.not-guarded", {
 			reason,
 			meaning: "the agent survives if this process is killed; the next start ends it",
 		});

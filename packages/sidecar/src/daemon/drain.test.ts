@@ -23,7 +23,7 @@ async function drained(
 		session,
 		agent: undefined,
 		timeoutMs,
-		log: bench.log,
+		logger: bench.logger,
 		idle,
 		stopWatching: async () => {},
 	});
@@ -106,7 +106,7 @@ describe("a drain", () => {
 			session,
 			agent,
 			timeoutMs: 4_000,
-			log: bench.log,
+			logger: bench.logger,
 			idle,
 			stopWatching: async () => {},
 		});
@@ -151,7 +151,7 @@ describe("a drain", () => {
 					end();
 				},
 				timeoutMs: 20_000,
-				log: bench.log,
+				logger: bench.logger,
 				idle: Promise.resolve(),
 				stopWatching: async () => {},
 			});

@@ -16,7 +16,7 @@ export interface DrainOptions {
 	 */
 	readonly askToStop?: AskToStop | undefined;
 	readonly timeoutMs: number;
-	readonly log: Logger;
+	readonly logger: Logger;
 	/** Settles when the running flush is over. */
 	readonly idle: Promise<unknown>;
 	/**
@@ -61,7 +61,7 @@ export async function drain({
 	isAgentTold,
 	askToStop,
 	timeoutMs,
-	log,
+	logger,
 	idle,
 	stopWatching,
 }: DrainOptions): Promise<Drained> {
@@ -81,30 +81,30 @@ export async function drain({
 			const turnMs = timeoutMs * (1 - RESERVE) - AGENT_END_MS;
 			const ask = isAgentTold || turnMs < 0 ? undefined : askToStop;
 			agent.kill(isAgentTold || ask !== undefined ? 0 : "SIGTERM");
-			if (ask !== undefined) void tell(agent, ask, turnMs, log);
+			if (ask !== undefined) void tell(agent, ask, turnMs, logger);
 		}
 		await Promise.race([idle, ended(budget.signal)]);
 		if (agent !== undefined && agent.exit === undefined) {
 			const left = timeoutMs * (1 - RESERVE) - (performance.now() - started);
-			await flushBeside(agent, session, left, budget.signal, log);
+			await flushBeside(agent, session, left, budget.signal, logger);
 			if (agent.exit === undefined) {
-				log.warn("agent.killed", {
+				logger.warn("agent.killed", {
 					pid: agent.pid,
 					afterMs: Math.round(performance.now() - started),
 				});
 				agent.kill("SIGKILL");
 			}
-			log.info("agent.exited", { status: (await agent.exited).status });
+			logger.info("agent.exited", { status: (await agent.exited).status });
 		}
 		await stopWatching();
-		await flushInWaves(session, true, budget.signal, log);
+		await flushInWaves(session, true, budget.signal, logger);
 	} catch (error) {
 		const why = budget.signal.aborted ? budget.signal.reason : error;
 		failure =
 			why instanceof SidecarError
 				? why
 				: new SidecarError("NOT_DURABLE", { reason: String(why), cause: why });
-		log.error("drain.failed", { error: failure });
+		logger.error("drain.failed", { error: failure });
 	} finally {
 		clearTimeout(timer);
 	}
@@ -125,15 +125,15 @@ export async function drain({
 }
 
 /** An agent that does not accept the request gets the signal. */
-async function tell(agent: Agent, ask: AskToStop, turnMs: number, log: Logger): Promise<void> {
+async function tell(agent: Agent, ask: AskToStop, turnMs: number, logger: Logger): Promise<void> {
 	const isOver = new AbortController();
 	void agent.exited.then(() => isOver.abort());
 	try {
 		await ask({ turnMs, signal: isOver.signal });
-		log.info("agent.asked-to-stop", { turnMs: Math.round(turnMs) });
+		logger.info("agent.asked-to-stop", { turnMs: Math.round(turnMs) });
 	} catch (error) {
 		if (isOver.signal.aborted) return;
-		log.warn("agent.not-asked-to-stop", { error });
+		logger.warn("agent.not-asked-to-stop", { error });
 		agent.kill("SIGTERM");
 	}
 }
@@ -166,7 +166,7 @@ async function flushBeside(
 	session: Session,
 	ms: number,
 	budget: AbortSignal,
-	log: Logger,
+	logger: Logger,
 ): Promise<void> {
 	const isOver = new AbortController();
 	const over = delay(Math.max(0, ms), undefined, { ref: false }).then(() => {
@@ -175,12 +175,12 @@ async function flushBeside(
 			isOver.abort(new SidecarError("NOT_DURABLE", { reason: "the agent is still running" }));
 	});
 	try {
-		await flushInWaves(session, false, AbortSignal.any([budget, isOver.signal]), log);
+		await flushInWaves(session, false, AbortSignal.any([budget, isOver.signal]), logger);
 	} catch (error) {
 		if (budget.aborted) throw error;
 		// A refusal must not shorten the agent's time: this disk may be the only copy. The last capture
 		// tries again.
-		if (!isOver.signal.aborted) log.warn("drain.refused", { error });
+		if (!isOver.signal.aborted) logger.warn("drain.refused", { error });
 	}
 	await Promise.race([agent.exited, over]);
 }
@@ -192,7 +192,7 @@ async function flushInWaves(
 	session: Session,
 	closed: boolean,
 	signal: AbortSignal,
-	log: Logger,
+	logger: Logger,
 ): Promise<void> {
 	for (const [index, maxFileBytes] of WAVES.entries()) {
 		const isLast = index === WAVES.length - 1;
@@ -207,14 +207,14 @@ async function flushInWaves(
 					closed: closed && isLast,
 				});
 				if (result.kind === "committed")
-					log.info("drain.committed", {
+					logger.info("drain.committed", {
 						seq: result.seq,
 						changed: result.changed,
 						removed: result.removed,
 						bytes: result.bytes,
 					});
 				if (result.kind !== "unknown") break;
-				log.warn("drain.undecided", { error: result.cause });
+				logger.warn("drain.undecided", { error: result.cause });
 			} catch (error) {
 				signal.throwIfAborted();
 				const isFinal =
@@ -222,7 +222,7 @@ async function flushInWaves(
 					error.category !== "unreachable" &&
 					error.code !== "NOT_DURABLE";
 				if (isFinal) throw error;
-				log.warn("drain.retried", { error });
+				logger.warn("drain.retried", { error });
 			}
 			await delay(FIRST_RETRY_MS * 2 ** Math.min(retry, 5), undefined, { signal });
 		}

@@ -11,7 +11,7 @@ async function flushLoop() {
 	const cadence = { quietMs: 3_600_000, maxDelayMs: 3_600_000 };
 	let rounds = 0;
 	const session = await bench.open("a");
-	const flushes = new FlushLoop(session, { ...cadence, log: bench.log }, () => rounds++);
+	const flushes = new FlushLoop(session, { ...cadence, logger: bench.logger }, () => rounds++);
 	return {
 		flushes,
 		write: (name: string) => writeFileSync(join(bench.workspace("a"), name), "x"),

@@ -19,7 +19,7 @@ import {
 } from "./cadence.ts";
 
 export interface FlushLoopOptions extends CadenceOptions {
-	readonly log: Logger;
+	readonly logger: Logger;
 	/** Called after each commit. */
 	readonly onDurable?: (session: Session) => void;
 }
@@ -33,7 +33,7 @@ const HOLD_ROUNDS = 20;
 export class FlushLoop {
 	readonly session: Session;
 	readonly #options: FlushLoopOptions;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	readonly #onFlushed: () => void;
 	#timer: NodeJS.Timeout | undefined;
 	#retryTimer: NodeJS.Timeout | undefined;
@@ -61,7 +61,7 @@ export class FlushLoop {
 	constructor(session: Session, options: FlushLoopOptions, onFlushed: () => void) {
 		this.session = session;
 		this.#options = options;
-		this.#log = options.log;
+		this.#logger = options.logger;
 		this.#onFlushed = onFlushed;
 	}
 
@@ -198,7 +198,7 @@ export class FlushLoop {
 			this.#dirtySinceMs ??= sinceMs;
 			this.#failures++;
 			this.#lastError = toSidecarError(error);
-			this.#log.error("flush.failed", { error: this.#lastError, failures: this.#failures });
+			this.#logger.error("flush.failed", { error: this.#lastError, failures: this.#failures });
 			return undefined;
 		} finally {
 			const { user, system } = process.cpuUsage(cpu);
@@ -215,15 +215,15 @@ export class FlushLoop {
 		const ms = Math.round(nowMs - startMs);
 		if (result.kind === "unknown") {
 			this.#lastError = undecided(result.cause);
-			this.#log.warn("flush.undecided", { error: result.cause, ms });
+			this.#logger.warn("flush.undecided", { error: result.cause, ms });
 			return;
 		}
 		this.#lastError = undefined;
 		// The oldest remaining change is the first one since the flush began.
 		this.#dirtySinceMs = this.#firstChangeMs;
-		if (result.kind === "nothing") return this.#log.debug("flush.nothing", { ms });
+		if (result.kind === "nothing") return this.#logger.debug("flush.nothing", { ms });
 		const { seq, changed, removed, bytes, quarantined } = result;
-		this.#log.info("flush.committed", {
+		this.#logger.info("flush.committed", {
 			seq,
 			changed,
 			removed,
@@ -241,11 +241,12 @@ export class FlushLoop {
 		const { deferred } = session;
 		const notTaken = JSON.stringify(deferred);
 		if (notTaken !== this.#notTaken)
-			for (const { path, reason } of deferred) this.#log.warn("flush.not-taken", { path, reason });
+			for (const { path, reason } of deferred)
+				this.#logger.warn("flush.not-taken", { path, reason });
 		this.#notTakenRounds = notTaken === this.#notTaken ? this.#notTakenRounds + 1 : 1;
 		this.#notTaken = notTaken;
 		if (deferred.length > 0 && this.#notTakenRounds === HOLD_ROUNDS + 1)
-			this.#log.warn("flush.not-taken-for-long", { paths: deferred.length });
+			this.#logger.warn("flush.not-taken-for-long", { paths: deferred.length });
 		this.#onFlushed();
 		clearTimeout(this.#retryTimer);
 		if (session.isDue) this.changed();

@@ -14,7 +14,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { mounted } from "../../../testkit/workspace/mounted.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
 import { chownWorkspace } from "./chown-workspace.ts";
@@ -131,7 +131,7 @@ test("an agent inherits no descriptors except stdin, stdout and stderr", async (
 		command,
 		env: agentEnvironment({ PATH: process.env.PATH }).env,
 		toStderr: true,
-		log: silentLog,
+		logger: silentLogger,
 	});
 	await agent.exited;
 	expect(readFileSync(out, "utf8")).not.toContain("isolation.test");

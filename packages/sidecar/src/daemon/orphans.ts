@@ -27,10 +27,10 @@ interface Calls {
  * For the whole process, and permanently. Never fails.
  * @returns whether orphans become children of this process
  */
-export async function adoptOrphans(log: Logger): Promise<boolean> {
+export async function adoptOrphans(logger: Logger): Promise<boolean> {
 	const isInit = process.pid === 1;
 	const calls = await loadCalls().catch((error: unknown) => {
-		log.warn("orphans.not-reaped", {
+		logger.warn("orphans.not-reaped", {
 			error,
 			remedy: "install koffi, or run below an init such as tini",
 		});
@@ -38,7 +38,7 @@ export async function adoptOrphans(log: Logger): Promise<boolean> {
 	});
 	if (calls === undefined) return isInit;
 	const areOurs = isInit || calls.becomeSubreaper();
-	new Reaper(calls.reap, log).start();
+	new Reaper(calls.reap, logger).start();
 	return areOurs;
 }
 
@@ -56,14 +56,14 @@ async function loadCalls(): Promise<Calls> {
 
 class Reaper {
 	readonly #reap: (pid: number) => boolean;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	/** Zombies seen at the previous check. */
 	#seen: ReadonlySet<string> = new Set();
 	#timer: NodeJS.Timeout | undefined;
 
-	constructor(reap: (pid: number) => boolean, log: Logger) {
+	constructor(reap: (pid: number) => boolean, logger: Logger) {
 		this.#reap = reap;
-		this.#log = log;
+		this.#logger = logger;
 	}
 
 	start(): void {
@@ -85,7 +85,7 @@ class Reaper {
 		const old = zombies.filter((zombie) => this.#seen.has(nameOf(zombie)));
 		const reaped = old.filter(({ pid }) => this.#reap(pid)).length;
 		this.#seen = new Set(zombies.map(nameOf));
-		if (reaped > 0) this.#log.debug("orphans.reaped", { processes: reaped });
+		if (reaped > 0) this.#logger.debug("orphans.reaped", { processes: reaped });
 		if (zombies.length > reaped) this.#lookSoon();
 	}
 }

@@ -4,8 +4,8 @@ import { pathToFileURL } from "node:url";
 import { expect, it } from "vitest";
 import { Place } from "../../../testkit/cli.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
+import { now, thisEnvironment } from "../commit/environment.ts";
 import { LogWriter } from "../commit/log-writer.ts";
-import { now, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { openStore } from "../store/open.ts";
@@ -42,7 +42,12 @@ it("an idle daemon moves live content out of a mostly dead pack once, after a FU
 /** Commits without content, by a writer that has no disk. */
 async function fillTo(place: Place, seq: number): Promise<void> {
 	const store = namespaced(await openStore(pathToFileURL(place.store).href, {}), "default");
-	const writer = new LogWriter(store, thisMachine, (await readLog(store)).head, now(thisMachine));
+	const writer = new LogWriter(
+		store,
+		thisEnvironment,
+		(await readLog(store)).head,
+		now(thisEnvironment),
+	);
 	expect((await writer.fence()).kind).toBe("committed");
 	while (writer.head.seq < seq)
 		expect((await writer.commit({ changed: new Map(), removed: new Set() }, [], {})).kind).toBe(

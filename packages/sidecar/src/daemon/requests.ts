@@ -27,7 +27,7 @@ async function withLarge(
 	const { large } = flushes.session;
 	const { paths } = large;
 	if (paths.length === 0) return first;
-	await large.settled(paths);
+	await large.finished(paths);
 	const last = await flushes.flush(false);
 	if (last?.kind !== "committed" || first.kind !== "committed")
 		return last?.kind === "nothing" ? { ...first, deferred: last.deferred } : last;

@@ -25,7 +25,7 @@ async function serve(bench: Workbench, store: FaultyStore, lifecycle?: Lifecycle
 			root: new Roots(bench.workspace("a")),
 			profile: plainProfile,
 			privateDir: bench.privateDir("a"),
-			log: bench.log,
+			logger: bench.logger,
 			progress: noProgress,
 			handoverWaitMs: 0,
 			stateDir: join(bench.dir, "state"),
@@ -84,8 +84,9 @@ test("rescans the workspace at once when told that its machine woke", async () =
 	const { serving, stop } = await serve(bench, store);
 	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
 	const flushes = () =>
-		bench.log.events.filter(({ event }) => event === "flush.committed" || event === "flush.nothing")
-			.length;
+		bench.logger.events.filter(
+			({ event }) => event === "flush.committed" || event === "flush.nothing",
+		).length;
 	const before = flushes();
 	serving.wake();
 	expect(serving.notDurableForMs()).toEqual(expect.any(Number));
@@ -116,7 +117,7 @@ test("leaves a machine's lifecycle to the machine, and commits before the machin
 	await expect.poll(() => serving.notDurableForMs()).toBeUndefined();
 	writeFileSync(join(bench.workspace("a"), "early"), "1");
 	await expect
-		.poll(() => bench.log.events)
+		.poll(() => bench.logger.events)
 		.toContainEqual(expect.objectContaining({ event: "flush.committed" }));
 	expect(serving.status().phase).toBe("restoring");
 	expect((await stop()).isDurable).toBe(true);

@@ -54,7 +54,7 @@ export interface AgentPlace {
 /** @throws SidecarError AGENT_NOT_STARTED */
 export async function startConfigured(
 	options: AgentOptions & AgentPlace,
-	log: Logger,
+	logger: Logger,
 ): Promise<Agent> {
 	const {
 		command,
@@ -65,12 +65,12 @@ export async function startConfigured(
 		stateDir,
 	} = options;
 	const { env, withheld } = agentEnvironment(options.env, options.agentEnv);
-	log.debug("agent.environment", { withheld });
-	const ownsOrphans = options.ownsProcess === true && (await adoptOrphans(log));
+	logger.debug("agent.environment", { withheld });
+	const ownsOrphans = options.ownsProcess === true && (await adoptOrphans(logger));
 	const own = ownMark(workspace);
 	const mark = own && markText(own);
 	const record = recordPath(stateDir, workspace);
-	const watch = options.ownsProcess ? watchDeath(mark, record, log) : undefined;
+	const watch = options.ownsProcess ? watchDeath(mark, record, logger) : undefined;
 	const variables = {
 		...env,
 		...agentVariables,
@@ -84,14 +84,14 @@ export async function startConfigured(
 			user,
 			ownsOrphans,
 			spared: watch?.pid,
-			log,
+			logger,
 		});
-		if (mark !== undefined) note(record, agent, mark, log);
+		if (mark !== undefined) note(record, agent, mark, logger);
 		return agent;
 	};
 	let agent: Agent;
 	try {
-		agent = options.restartAgent ? await superviseAgent(start, log) : await start();
+		agent = options.restartAgent ? await superviseAgent(start, logger) : await start();
 	} catch (error) {
 		watch?.disarm();
 		throw error;
@@ -103,10 +103,10 @@ export async function startConfigured(
 }
 
 /** A failure is only logged: the mark alone still finds the agent. */
-function note(record: string, { pid }: Agent, mark: string, log: Logger): void {
+function note(record: string, { pid }: Agent, mark: string, logger: Logger): void {
 	try {
 		recordAgent(record, pid, mark);
 	} catch (error) {
-		log.warn("agent.not-recorded", { error });
+		logger.warn("agent.not-recorded", { error });
 	}
 }

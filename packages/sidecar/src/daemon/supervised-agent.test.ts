@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SidecarError } from "../errors.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 import type { Agent, AgentExit } from "./agent.ts";
 import { superviseAgent } from "./supervised-agent.ts";
 
@@ -36,9 +36,9 @@ const atOnce = () => 0;
 
 test("restarts an agent that ends on its own, with growing delays, and does not end with it", async () => {
 	const { started, start, failures } = agents();
-	const log = recordingLog();
+	const logger = recordingLogger();
 	const delays: number[] = [];
-	const agent = await superviseAgent(start, log, (crashes) => {
+	const agent = await superviseAgent(start, logger, (crashes) => {
 		delays.push(crashes);
 		return 0;
 	});
@@ -49,7 +49,7 @@ test("restarts an agent that ends on its own, with growing delays, and does not 
 	await expect.poll(() => agent.pid).toBe(3);
 	expect(delays).toEqual([1, 2, 3]);
 	expect(agent.exit).toBeUndefined();
-	expect(log.events.map(({ event }) => event)).toEqual([
+	expect(logger.events.map(({ event }) => event)).toEqual([
 		"agent.crashed",
 		"agent.restarted",
 		"agent.crashed",
@@ -61,7 +61,7 @@ test("restarts an agent that ends on its own, with growing delays, and does not 
 
 test("does not restart an agent that was told to end", async () => {
 	const { started, start } = agents();
-	const agent = await superviseAgent(start, recordingLog(), atOnce);
+	const agent = await superviseAgent(start, recordingLogger(), atOnce);
 	agent.kill("SIGTERM");
 	expect(started[0]?.killed).toEqual(["SIGTERM"]);
 	expect(agent.exit).toBeUndefined();
@@ -73,10 +73,10 @@ test("does not restart an agent that was told to end", async () => {
 
 test("ends at once if told to end between two starts", async () => {
 	const { started, start } = agents();
-	const log = recordingLog();
-	const agent = await superviseAgent(start, log, () => 3_600_000);
+	const logger = recordingLogger();
+	const agent = await superviseAgent(start, logger, () => 3_600_000);
 	started[0]?.end(7);
-	await expect.poll(() => log.events.length).toBe(1);
+	await expect.poll(() => logger.events.length).toBe(1);
 	agent.kill("SIGTERM");
 	expect(agent.exit).toEqual({ status: 7, signal: undefined });
 	expect((await agent.exited).status).toBe(7);
@@ -86,7 +86,7 @@ test("ends at once if told to end between two starts", async () => {
 test("fails if the agent cannot be started at all", async () => {
 	const { failures, start } = agents();
 	failures.push(new SidecarError("AGENT_NOT_STARTED", { value: "agent" }));
-	await expect(superviseAgent(start, recordingLog(), atOnce)).rejects.toMatchObject({
+	await expect(superviseAgent(start, recordingLogger(), atOnce)).rejects.toMatchObject({
 		code: "AGENT_NOT_STARTED",
 	});
 });

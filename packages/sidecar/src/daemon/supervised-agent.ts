@@ -14,16 +14,16 @@ const STEADY_MS = 60_000;
  */
 export async function superviseAgent(
 	start: () => Promise<Agent>,
-	log: Logger,
+	logger: Logger,
 	delayMs = retryDelayMs,
 ): Promise<Agent> {
-	return new SupervisedAgent(await start(), start, log, delayMs);
+	return new SupervisedAgent(await start(), start, logger, delayMs);
 }
 
 class SupervisedAgent implements Agent {
 	readonly exited: Promise<AgentExit>;
 	readonly #start: () => Promise<Agent>;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	readonly #delayMs: (failures: number) => number;
 	/** No more restarts. */
 	readonly #over = new AbortController();
@@ -33,12 +33,12 @@ class SupervisedAgent implements Agent {
 	constructor(
 		first: Agent,
 		start: () => Promise<Agent>,
-		log: Logger,
+		logger: Logger,
 		delayMs: (failures: number) => number,
 	) {
 		this.#current = first;
 		this.#start = start;
-		this.#log = log;
+		this.#logger = logger;
 		this.#delayMs = delayMs;
 		this.exited = this.#supervise();
 	}
@@ -77,15 +77,15 @@ class SupervisedAgent implements Agent {
 	async #restart(exit: AgentExit, crashes: number): Promise<boolean> {
 		for (let failures = crashes; ; failures++) {
 			const restartMs = this.#delayMs(failures);
-			this.#log.error("agent.crashed", { ...exit, crashes: failures, restartMs });
+			this.#logger.error("agent.crashed", { ...exit, crashes: failures, restartMs });
 			await delay(restartMs, undefined, { signal: this.#over.signal }).catch(() => {});
 			if (this.#over.signal.aborted) return false;
 			try {
 				this.#current = await this.#start();
-				this.#log.info("agent.restarted", { pid: this.#current.pid });
+				this.#logger.info("agent.restarted", { pid: this.#current.pid });
 				return true;
 			} catch (error) {
-				this.#log.error("agent.not-restarted", { error });
+				this.#logger.error("agent.not-restarted", { error });
 			}
 		}
 	}

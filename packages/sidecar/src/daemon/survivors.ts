@@ -28,7 +28,7 @@ const TOLD = 20;
 export interface SurvivorOptions {
 	readonly stateDir: string;
 	readonly workspace: string;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface SurvivorOptions {
 export async function endSurvivors({
 	stateDir,
 	workspace,
-	log,
+	logger,
 	signal,
 }: SurvivorOptions): Promise<void> {
 	const directory = directoryId(workspace);
@@ -52,13 +52,13 @@ export async function endSurvivors({
 		for (const agent of found) refuseBesideSidecar(agent, processes, workspace);
 		return withDescendants(found, processes);
 	};
-	await endAll(agents, log, signal);
+	await endAll(agents, logger, signal);
 }
 
 /**
  * Ends what one sidecar started, after that sidecar has ended. @throws SidecarError AGENT_SURVIVES
  */
-export async function endAgentsOf(sidecar: string, record: string, log: Logger): Promise<void> {
+export async function endAgentsOf(sidecar: string, record: string, logger: Logger): Promise<void> {
 	await endAll(
 		() => {
 			const recorded = readRecord(record);
@@ -68,7 +68,7 @@ export async function endAgentsOf(sidecar: string, record: string, log: Logger):
 			);
 			return withDescendants(found, processes);
 		},
-		log,
+		logger,
 		undefined,
 	);
 }
@@ -142,7 +142,7 @@ function withDescendants(
 
 async function endAll(
 	agents: () => readonly ProcessEntry[],
-	log: Logger,
+	logger: Logger,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	const startedMs = performance.now();
@@ -168,7 +168,7 @@ async function endAll(
 	if (known.size === 0) return;
 	const pids = [...known.values()].map(({ pid }) => pid);
 	const ms = Math.round(performance.now() - startedMs);
-	log.warn("agent.survivor-ended", {
+	logger.warn("agent.survivor-ended", {
 		processes: pids.length,
 		pids: pids.slice(0, TOLD),
 		killed: isKilled,

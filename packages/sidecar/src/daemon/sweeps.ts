@@ -8,7 +8,7 @@ import { isIdle, sweepDelayMs, unwatchedSweepDelayMs } from "./cadence.ts";
 import { dirtyBytes } from "./dirty-bytes.ts";
 import type { FlushLoop } from "./flush-loop.ts";
 
-export interface SweepOptions extends Pick<SessionOptions, "store" | "root" | "log"> {
+export interface SweepOptions extends Pick<SessionOptions, "store" | "root" | "logger"> {
 	readonly sweepIntervalMs: number;
 }
 
@@ -65,12 +65,12 @@ export class Sweeps {
 
 	/** For metrics: what is dirty now, and the requests to the store since the last report. */
 	#measure(): void {
-		const { store, root, log } = this.#options;
+		const { store, root, logger } = this.#options;
 		const { list, get, put } = store.requests;
 		const storeRequests = list + get + put - this.#measuredRequests;
 		this.#measuredRequests += storeRequests;
 		const paths = this.#flushes.session.waitingPaths;
-		log.debug("durability.measured", {
+		logger.debug("durability.measured", {
 			lagMs: Math.round(this.#flushes.notDurableForMs() ?? 0),
 			dirtyFiles: paths.length,
 			dirtyBytes: dirtyBytes(root, paths),
@@ -81,7 +81,7 @@ export class Sweeps {
 	/** After a sweep that found nothing to do. */
 	async #repackWhenIdle(): Promise<void> {
 		const { session, unchangedForMs } = this.#flushes;
-		const { sweepIntervalMs, log } = this.#options;
+		const { sweepIntervalMs, logger } = this.#options;
 		if (!session.isRepackDue || session.large.paths.length > 0) return;
 		if (!isIdle(unchangedForMs, sweepIntervalMs)) return;
 		const startMs = performance.now();
@@ -92,9 +92,9 @@ export class Sweeps {
 				if (result.kind !== "committed") return;
 				const { seq, objects, bytes } = result;
 				const ms = Math.round(performance.now() - startMs);
-				log.info("repack.committed", { seq, objects, bytes, ms });
+				logger.info("repack.committed", { seq, objects, bytes, ms });
 			} catch (error) {
-				if (!signal.aborted) log.warn("repack.failed", { error: toSidecarError(error) });
+				if (!signal.aborted) logger.warn("repack.failed", { error: toSidecarError(error) });
 			}
 		});
 	}

@@ -1,7 +1,7 @@
 import { mkdirSync, renameSync, rmSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { machineWithClock, openclawProfile, workbench } from "../../../testkit/workbench.ts";
+import { environmentWithClock, openclawProfile, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 
 describe("the deletion brake", () => {
@@ -11,21 +11,27 @@ describe("the deletion brake", () => {
 		const root = bench.workspace("a");
 		mkdirSync(root, { recursive: true });
 		for (let index = 0; index < 20; index++) writeFileSync(join(root, `f${index}`), `${index}`);
-		const clock = machineWithClock();
-		const session = await bench.open("a", { machine: clock.machine });
+		const clock = environmentWithClock();
+		const session = await bench.open("a", { environment: clock.environment });
 		await session.flush({ sweep: true });
 		for (let index = 0; index < 15; index++) rmSync(join(root, `f${index}`));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferredDeletions: 15,
+		});
 		expect((await readLog(bench.store)).head.tree.size).toBe(21);
 		// A quick second look proves nothing: a volume may be missing for longer.
 		clock.pass(30_000);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 15 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferredDeletions: 15,
+		});
 		clock.pass(31_000);
-		expect(await session.flush()).toMatchObject({ kind: "nothing", held: 15 });
+		expect(await session.flush()).toMatchObject({ kind: "nothing", deferredDeletions: 15 });
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
 			removed: 15,
-			held: 0,
+			deferredDeletions: 0,
 		});
 	});
 
@@ -66,23 +72,29 @@ describe("the deletion brake", () => {
 
 	it("defers deletions of critical paths, even of one that is only missing while it is rewritten", async () => {
 		await using bench = await workbench();
-		const clock = machineWithClock();
-		const session = await bench.open("a", { profile: openclawProfile, machine: clock.machine });
+		const clock = environmentWithClock();
+		const session = await bench.open("a", {
+			profile: openclawProfile,
+			environment: clock.environment,
+		});
 		const config = join(bench.workspace("a"), "openclaw.json");
 		for (let index = 0; index < 20; index++)
 			writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 		writeFileSync(config, "{}");
 		await session.flush({ sweep: true });
 		rmSync(config);
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 1 });
-		expect(bench.log.events.filter(({ event }) => event === "deletion.held")).toMatchObject([
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferredDeletions: 1,
+		});
+		expect(bench.logger.events.filter(({ event }) => event === "deletion.deferred")).toMatchObject([
 			{ fields: { critical: ["openclaw.json"] } },
 		]);
 		writeFileSync(config, "{ }");
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
 			removed: 0,
-			held: 0,
+			deferredDeletions: 0,
 		});
 		rmSync(config);
 		await session.flush({ sweep: true });
@@ -103,7 +115,10 @@ describe("the deletion brake", () => {
 			[30, 40],
 		] as const) {
 			for (let index = from; index < to; index++) rmSync(join(bench.workspace("a"), `f${index}`));
-			expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: to });
+			expect(await session.flush({ sweep: true })).toMatchObject({
+				kind: "nothing",
+				deferredDeletions: to,
+			});
 		}
 		expect((await readLog(bench.store)).head.tree.size).toBe(41);
 	});
@@ -111,9 +126,9 @@ describe("the deletion brake", () => {
 	// @id vanished-directory
 	it("defers the deletion of a whole directory, and accepts every other deletion at once", async () => {
 		await using bench = await workbench();
-		const clock = machineWithClock();
+		const clock = environmentWithClock();
 		const root = bench.workspace("a");
-		const session = await bench.open("a", { machine: clock.machine });
+		const session = await bench.open("a", { environment: clock.environment });
 		mkdirSync(join(root, "project/src"), { recursive: true });
 		mkdirSync(join(root, "small"));
 		for (let index = 0; index < 10; index++)
@@ -126,7 +141,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
 			removed: 11,
-			held: 12,
+			deferredDeletions: 12,
 		});
 		// What disappears meanwhile has its own delay, and does not hold up the rest.
 		clock.pass(61_000);
@@ -134,7 +149,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
 			removed: 13,
-			held: 0,
+			deferredDeletions: 0,
 		});
 	});
 
@@ -151,11 +166,11 @@ describe("the deletion brake", () => {
 		await session.flush({ sweep: true });
 		rmSync(join(root, "old"), { recursive: true });
 		const again = await bench.open("a");
-		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
+		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, deferredDeletions: 0 });
 		writeFileSync(join(root, ".openclaw-sidecar-ignore"), "/out/");
 		for (const path of [".openclaw-sidecar-ignore", ""])
 			utimesSync(join(root, path), 1_700_000_000, 1_700_000_000);
-		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, held: 0 });
+		expect(await again.flush({ sweep: true })).toMatchObject({ removed: 11, deferredDeletions: 0 });
 	});
 
 	// @id brake-at-drain
@@ -171,7 +186,7 @@ describe("the deletion brake", () => {
 		expect(await session.flush({ sweep: true, inHurry: true, closed: true })).toMatchObject({
 			kind: "committed",
 			removed: 0,
-			held: 20,
+			deferredDeletions: 20,
 		});
 		expect(session.waiting).toBe(0);
 		const { head } = await readLog(bench.store);

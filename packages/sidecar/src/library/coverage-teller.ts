@@ -19,7 +19,7 @@ export interface Telling {
 	readonly profile: Profile;
 	/** The agent's. */
 	readonly env: NodeJS.ProcessEnv;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly onReceipt?: ((receipt: StartReceipt) => void) | undefined;
 }
 
@@ -27,7 +27,7 @@ export interface Telling {
 export function coverageTeller(
 	telling: Telling,
 ): (session: Pick<Session, "head" | "restored">) => void {
-	const { roots, log, onReceipt } = telling;
+	const { roots, logger, onReceipt } = telling;
 	let looked: { readonly config: Stat | undefined; readonly links: string } | undefined;
 	let told: string | undefined;
 	return (session) => {
@@ -41,12 +41,12 @@ export function coverageTeller(
 		const paths = found.gaps.map(({ path }) => path);
 		if (told === undefined) {
 			const receipt = startReceipt(session, config === undefined ? withoutConfig(found) : found);
-			log[receipt.verdict === "COMPLETE" ? "info" : "warn"]("start.receipt", { ...receipt });
+			logger[receipt.verdict === "COMPLETE" ? "info" : "warn"]("start.receipt", { ...receipt });
 			onReceipt?.(receipt);
 		}
 		const news = JSON.stringify(paths);
 		if (paths.length > 0 && news !== told)
-			log.warn("workspace.not-covered", {
+			logger.warn("workspace.not-covered", {
 				paths,
 				by: found.gaps.map(({ by }) => by),
 				remedy: remedyFor(found),
@@ -71,7 +71,7 @@ function isSame(
 	return isSameConfig && a.links === b.links;
 }
 
-function look({ roots, profile, env, log }: Telling, links: Links | undefined): Gaps {
+function look({ roots, profile, env, logger }: Telling, links: Links | undefined): Gaps {
 	try {
 		const { filter, rules } = WorkspaceFilter.open(roots, profile);
 		return gapsOf({
@@ -82,7 +82,7 @@ function look({ roots, profile, env, log }: Telling, links: Links | undefined): 
 			links: links ?? survey(roots, rules, NO_COUNTING).links,
 		});
 	} catch (error) {
-		log.warn("ignore.unreadable", { error });
+		logger.warn("ignore.unreadable", { error });
 		const found = gapsOf({ roots, profile, filter: () => "keep", env, links: links ?? [] });
 		return { ...found, unread: [...found.unread, join(roots.main, IGNORE_FILE)] };
 	}

@@ -65,7 +65,7 @@ export interface ExportResult {
 export async function exportTree(options: ExportOptions): Promise<ExportResult> {
 	return await withWorkspace(options, async (opened) => {
 		const started = performance.now();
-		const { store, storeUrl, log } = opened;
+		const { store, storeUrl, logger } = opened;
 		const { at, signal } = options;
 		const place = placeOf(options.to);
 		if (isAmongLogs(place, storeUrl)) {
@@ -81,9 +81,9 @@ export async function exportTree(options: ExportOptions): Promise<ExportResult> 
 				? await toObjects(options, opened, place, seq)
 				: await toDirectory(options, opened, place.path, seq);
 		const { notCarried } = exported;
-		for (const { path, reason } of notCarried) log.warn("export.not-carried", { path, reason });
+		for (const { path, reason } of notCarried) logger.warn("export.not-carried", { path, reason });
 		const ms = Math.round(performance.now() - started);
-		log.info("export.finished", { ...exported, notCarried: notCarried.length, ms });
+		logger.info("export.finished", { ...exported, notCarried: notCarried.length, ms });
 		return { ...exported, ms, exitStatus: notCarried.length > 0 ? 3 : 0 };
 	});
 }

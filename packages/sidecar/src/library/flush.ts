@@ -1,5 +1,5 @@
 import type { FlushOptions as FlusherOptions, FlushResult } from "../capture/flush-result.ts";
-import { now, thisMachine } from "../commit/machine.ts";
+import { now, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { retryUnknown } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
@@ -95,7 +95,7 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 	const { settings, store, signal } = opened;
 	const { workspace, handoverWaitMs } = settings;
 	requireDirectory(workspace);
-	const since = now(thisMachine);
+	const since = now(thisEnvironment);
 	const read = await readLog(store, { signal });
 	const { head } = read;
 	if (isUnused(head)) await requireNothingPlain(opened);
@@ -108,7 +108,7 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 		)
 	)
 		return {
-			...report("this process", [], false, disk.notDurable, [], disk.unbelieved),
+			...report("this process", [], false, disk.notDurable, [], disk.deferredDeletions),
 			seq: head.seq,
 			excluded: disk.excluded,
 		};
@@ -118,7 +118,7 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 	const results = await flushInWaves(session, signal);
 	const { isSuperseded, restored, excluded } = session;
 	return {
-		...report("this process", results, isSuperseded, [], restored.moved, disk.unbelieved),
+		...report("this process", results, isSuperseded, [], restored.moved, disk.deferredDeletions),
 		seq: session.head.seq,
 		excluded,
 	};
@@ -195,7 +195,7 @@ export async function flushOnce(
 			...options,
 			signal,
 		});
-	return await retryUnknown(thisMachine, once, { signal });
+	return await retryUnknown(thisEnvironment, once, { signal });
 }
 
 function report(
@@ -204,7 +204,7 @@ function report(
 	superseded: boolean,
 	unreadable: DiskState["notDurable"],
 	moved: FlushReport["moved"] = [],
-	unbelieved = 0,
+	deferredBefore = 0,
 ): Flushed {
 	const commits = results.filter((result) => result.kind === "committed");
 	const sum = (of: (commit: (typeof commits)[number]) => number) =>
@@ -214,7 +214,7 @@ function report(
 		...unreadable.map(({ path, reason }) => ({ path, reason })),
 		...(result?.deferred ?? []),
 	];
-	const deferredDeletions = (result?.held ?? 0) + unbelieved;
+	const deferredDeletions = (result?.deferredDeletions ?? 0) + deferredBefore;
 	return {
 		by,
 		kind: commits.length === 0 ? "nothing" : "committed",

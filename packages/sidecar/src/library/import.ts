@@ -1,4 +1,4 @@
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { SidecarError } from "../errors.ts";
 import { loadTools } from "../restore/load-tools.ts";
 import { openPlace } from "../store/place.ts";
@@ -44,7 +44,7 @@ export async function importTree(options: ImportOptions = {}): Promise<ImportRes
 			const survey = await surveyPlace({ ...opened, place, besideLog });
 			if (survey === undefined) throw nothingThere(name);
 			const imported = await importPlace(
-				{ ...opened, ...(await loadTools()), machine: thisMachine },
+				{ ...opened, ...(await loadTools()), environment: thisEnvironment },
 				survey,
 			);
 			return { from: name, ...imported, ms: Math.round(performance.now() - started) };

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import type { ModelScope } from "../agentcore/session-policy.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import type { Config } from "../config/options.ts";
 import { SidecarError } from "../errors.ts";
 import type { ModelCredential, SessionCredentials } from "../model/credential.ts";
@@ -69,14 +69,14 @@ export function withoutModelKey(env: NodeJS.ProcessEnv, { modelKey }: Config): N
  * signed with what the AWS SDK finds, if `--identity` says so.
  */
 export async function startModel(
-	{ settings, profile: { name: profile }, log }: OpenWorkspace,
+	{ settings, profile: { name: profile }, logger }: OpenWorkspace,
 	env: NodeJS.ProcessEnv,
 	user: SessionCredentials | undefined,
 ): Promise<AgentModel | undefined> {
 	const upstream = modelUpstream(settings, profile, env);
 	if (upstream === undefined) return undefined;
 	const { startModelEndpoint } = await import("../model/endpoint.ts");
-	const token = thisMachine.randomBytes(32).toString("base64url");
+	const token = thisEnvironment.randomBytes(32).toString("base64url");
 	const usage = new DailyLedger();
 	const endpoint = await startModelEndpoint({
 		port: portOf(settings.modelPort),
@@ -86,7 +86,7 @@ export async function startModel(
 		models: settings.modelIds?.split(","),
 		ledger: usage,
 		dailyTokens: tokensOf(settings.modelDailyTokens),
-		log: log.child({ namespace: settings.namespace }),
+		logger: logger.child({ namespace: settings.namespace }),
 	});
 	return {
 		variables: modelVariables(upstream, profile, env, `http://127.0.0.1:${endpoint.port}`, token),

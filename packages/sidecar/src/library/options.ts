@@ -11,7 +11,7 @@ import type { Workspace } from "../session/workspace.ts";
 import { namespaced } from "../store/namespaced.ts";
 import { type OpenStoreOptions, openStore } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
@@ -49,7 +49,7 @@ export interface WorkspaceOptions extends LogOptions {
 	/** How to treat a file with a secret where the profile expects none. Default `warn`. */
 	readonly onSecret?: "warn" | "exclude" | "fail";
 	/** Default: silent. */
-	readonly log?: Logger;
+	readonly logger?: Logger;
 	/** Default: none. */
 	readonly progress?: Progress;
 }
@@ -142,7 +142,7 @@ export async function withWorkspace<T>(
 			profile,
 			privateDir,
 			onSecret: settings.onSecret,
-			log: options.log ?? silentLog,
+			logger: options.logger ?? silentLogger,
 			progress: options.progress ?? noProgress,
 			signal: options.signal,
 		});

@@ -5,7 +5,7 @@
  */
 
 import type { AgentDialect } from "../agentcore/dialect.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { agentEnvironment } from "../daemon/agent-environment.ts";
 import type { AskToStop } from "../daemon/drain.ts";
 import type { SessionCredentials } from "../model/credential.ts";
@@ -49,7 +49,7 @@ export async function platformAgent(
 	token: string,
 	user: SessionCredentials | undefined,
 ): Promise<PlatformAgent> {
-	const { settings, profile, log } = opened;
+	const { settings, profile, logger } = opened;
 	const { workspace, agentUrl, agentEnv, region, interruptedTurns: policy } = settings;
 	const model = await startModel(opened, env, user);
 	const own = { OPENCLAW_GATEWAY_TOKEN: token, ...model?.variables };
@@ -86,10 +86,10 @@ export async function platformAgent(
 		variables,
 		prepare: () => {
 			if (writeMinimalConfig(workspace, all))
-				log.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
+				logger.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
 			else {
-				if (migrateToken(workspace, all)) log.info("agent.config-migrated");
-				if (model !== undefined) moveModel(workspace, all, log);
+				if (migrateToken(workspace, all)) logger.info("agent.config-migrated");
+				if (model !== undefined) moveModel(workspace, all, logger);
 			}
 		},
 		askToStop: async ({ turnMs, signal }) =>
@@ -98,22 +98,25 @@ export async function platformAgent(
 		dialect: new OpenClawDialect({
 			url: agentUrl,
 			token: secret,
-			newId: () => thisMachine.randomBytes(16).toString("hex"),
+			newId: () => thisEnvironment.randomBytes(16).toString("hex"),
 			takesImages: (agent) => takesImages(readConfig(workspace, all), all, agent),
-			log,
+			logger,
 		}),
 	};
 }
 
 /** A configuration elsewhere is not of this workspace, and was never written here. */
-function moveModel(workspace: string, variables: Variables, log: Logger): void {
+function moveModel(workspace: string, variables: Variables, logger: Logger): void {
 	if (variables.OPENCLAW_CONFIG_PATH !== undefined) return;
 	try {
 		const text = withoutBedrockPlugin(readConfig(workspace, variables) ?? "", variables);
 		if (text === undefined) return;
 		replaceConfig(workspace, text);
-		log.info("agent.config-moved", { from: "amazon-bedrock", model: variables.OPENCLAW_MODEL_ID });
+		logger.info("agent.config-moved", {
+			from: "amazon-bedrock",
+			model: variables.OPENCLAW_MODEL_ID,
+		});
 	} catch (error) {
-		log.warn("agent.config-outdated", { error });
+		logger.warn("agent.config-outdated", { error });
 	}
 }

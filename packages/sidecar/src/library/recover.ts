@@ -3,8 +3,8 @@
  * it.
  */
 import { resolve } from "node:path";
+import { newRestoreId, now, thisEnvironment } from "../commit/environment.ts";
 import { LogWriter } from "../commit/log-writer.ts";
-import { newRestoreId, now, thisMachine } from "../commit/machine.ts";
 import type { QuarantinedWriter } from "../commit/quarantined.ts";
 import { readLog } from "../commit/read-log.ts";
 import { untilResolved } from "../commit/until-resolved.ts";
@@ -121,7 +121,7 @@ export async function recoverTo(options: RecoverToOptions): Promise<RecoveredTo>
 			...opened,
 			...(await loadTools()),
 			profile: secretBelowWriter,
-			label: newRestoreId(thisMachine),
+			label: newRestoreId(thisEnvironment),
 		};
 		await writeTree(how, to, tree, starts);
 		const files = [...tree].filter(([, { type }]) => type !== "dir");
@@ -184,7 +184,7 @@ export async function recoverApply(options: RecoverApplyOptions): Promise<Recove
 			const notTaken = result.deferred;
 			const standing = {
 				notDurable: notTaken.length,
-				deferredDeletions: result.held,
+				deferredDeletions: result.deferredDeletions,
 				superseded: session.isSuperseded,
 			};
 			const { exitStatus } = durability(standing);
@@ -234,14 +234,14 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 		const answer = await ask<{ files: number; seq?: number }>(stateDir, workspace, "drop", wanted);
 		if (answer !== undefined) return { by: "daemon", files: answer.files, seq: answer.seq };
 		return await withControl(stateDir, workspace, "recovering", async () => {
-			const since = now(thisMachine);
+			const since = now(thisEnvironment);
 			const { head, storeTimeMs } = await readLog(store, { signal });
 			selectQuarantined(head.tree, wanted);
 			if (!head.isClosed) throw notClosed(head.fence.writer);
-			const log = new LogWriter(store, thisMachine, head, since, storeTimeMs);
-			const fenced = await untilResolved(log, thisMachine, await log.fence(signal), { signal });
+			const log = new LogWriter(store, thisEnvironment, head, since, storeTimeMs);
+			const fenced = await untilResolved(log, thisEnvironment, await log.fence(signal), { signal });
 			if (fenced.kind !== "committed") throw notClosed(log.head.fence.writer);
-			const { files, seq } = await dropQuarantined(log, thisMachine, wanted, {
+			const { files, seq } = await dropQuarantined(log, thisEnvironment, wanted, {
 				closed: true,
 				signal,
 			});

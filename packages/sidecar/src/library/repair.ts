@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { type Removal, repair as repairLog } from "../maintenance/repair.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { type LogOptions, withLog } from "./options.ts";
 import { requireSweepable } from "./retain.ts";
@@ -14,7 +14,7 @@ export interface RepairOptions extends LogOptions {
 	readonly copyTo?: string | undefined;
 	readonly stateDir?: string;
 	/** Default: silent. */
-	readonly log?: Logger;
+	readonly logger?: Logger;
 }
 
 export interface RepairResult {
@@ -34,10 +34,10 @@ export interface RepairResult {
  * STORE_UNSUPPORTED, STORE_*, and for a wrong option
  */
 export async function repair(options: RepairOptions): Promise<RepairResult> {
-	const { after, isConfirmed = false, log = silentLog, signal } = options;
+	const { after, isConfirmed = false, logger = silentLogger, signal } = options;
 	return await withLog(options, async ({ store, settings }) => {
 		const copyTo = options.copyTo ?? join(settings.stateDir, "repair", settings.namespace);
-		const how = { after, log, copyTo: isConfirmed ? copyTo : undefined, signal };
+		const how = { after, logger, copyTo: isConfirmed ? copyTo : undefined, signal };
 		return { after, removed: isConfirmed, objects: await repairLog(requireSweepable(store), how) };
 	});
 }

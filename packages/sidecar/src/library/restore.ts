@@ -1,4 +1,4 @@
-import { newRestoreId, thisMachine } from "../commit/machine.ts";
+import { newRestoreId, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { aboutTurn, resolveBetweenTurns } from "../history/between-turns.ts";
@@ -58,7 +58,7 @@ export interface RestoreResult {
  */
 export async function restore(options: RestoreOptions = {}): Promise<RestoreResult> {
 	return await withWorkspace(options, async (opened) => {
-		const { settings, store, log, signal } = opened;
+		const { settings, store, logger, signal } = opened;
 		const { stateDir, workspace, expect } = settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
 			await endSurvivors({ ...opened, stateDir, workspace });
@@ -68,17 +68,17 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 					? undefined
 					: await resolveBetweenTurns(store, String(options.at), signal);
 			const note = resolved && aboutTurn(resolved);
-			if (note !== undefined) log.warn("restore.turn", { ...resolved });
+			if (note !== undefined) logger.warn("restore.turn", { ...resolved });
 			const at = resolved?.seq;
 			const [read, tools] = await Promise.all([readLog(store, { at, signal }), loadTools()]);
 			const counted = countingBytes(opened.progress);
-			const label = newRestoreId(thisMachine);
+			const label = newRestoreId(thisEnvironment);
 			const how = { ...opened, ...tools, label, progress: counted.progress };
 			const restored = await boot({ ...how, expect, acceptsMounts: true, read, at });
 			await restored.finish(true);
 			const { head, files, bytes, written, keptLocal, moved, elsewhere } = restored;
 			const ms = Math.round(performance.now() - started);
-			log.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });
+			logger.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });
 			return {
 				seq: head.seq,
 				files,

@@ -4,7 +4,7 @@ import { DEFAULT_RETENTION } from "../log/plan-retention.ts";
 import { type RetentionReport, retain as retainLog } from "../maintenance/retain.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { isSweepable, type SweepableStore } from "../store/sweepable.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { type LogOptions, openRoot, withLog } from "./options.ts";
 
@@ -20,7 +20,7 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
 	/** Only report what would be done. Default false. */
 	readonly dryRun?: boolean;
 	/** Default: silent. */
-	readonly log?: Logger;
+	readonly logger?: Logger;
 }
 
 /**
@@ -37,9 +37,9 @@ export interface RetainOptions extends LogOptions, PolicyOptions {
  * STORE_*, and for a wrong option
  */
 export async function retain(options: RetainOptions = {}): Promise<RetentionReport> {
-	const { dryRun = false, log = silentLog, signal } = options;
+	const { dryRun = false, logger = silentLogger, signal } = options;
 	return await withLog(options, async ({ store }) =>
-		retainLog(requireSweepable(store), { policy: policyOf(options), dryRun, log, signal }),
+		retainLog(requireSweepable(store), { policy: policyOf(options), dryRun, logger, signal }),
 	);
 }
 

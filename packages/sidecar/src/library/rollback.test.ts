@@ -18,7 +18,7 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../commit/read-log.ts";
 import { flush, history, restore, rollback, run, SidecarError, verify } from "../index.ts";
 import { namespaced } from "../store/namespaced.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 
 const MiB = 1024 * 1024;
 
@@ -198,9 +198,9 @@ describe("rollback", () => {
 	it("refuses while a daemon owns the workspace, and does nothing", async () => {
 		const { a, path, second } = await twoStates();
 		const stop = new AbortController();
-		const log = recordingLog();
-		const running = run({ ...a, log, signal: stop.signal });
-		while (!log.events.some(({ event }) => event === "watch.started"))
+		const logger = recordingLogger();
+		const running = run({ ...a, logger, signal: stop.signal });
+		while (!logger.events.some(({ event }) => event === "watch.started"))
 			await new Promise(setImmediate);
 		await expect(rollback({ ...a, to: 2 })).rejects.toMatchObject({ code: "WORKSPACE_BUSY" });
 		stop.abort();

@@ -10,7 +10,7 @@
  * content.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { newRestoreId, thisMachine } from "../commit/machine.ts";
+import { newRestoreId, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { ownTree, withRoots } from "../commit/roots-in-tree.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
@@ -94,12 +94,12 @@ export async function rollback(options: RollbackOptions): Promise<RollbackResult
 }
 
 async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<RollbackResult> {
-	const { settings, store, root, log, signal } = opened;
+	const { settings, store, root, logger, signal } = opened;
 	const { workspace, handoverWaitMs } = settings;
 	const resolved = await resolveBetweenTurns(store, String(at), signal);
 	const to = resolved.seq;
 	const note = aboutTurn(resolved);
-	if (note !== undefined) log.warn("rollback.turn", { ...resolved });
+	if (note !== undefined) logger.warn("rollback.turn", { ...resolved });
 	const target = (await readEarlier(store, to, () => readLog(store, { at: to, signal }), signal))
 		.head.tree;
 	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
@@ -121,11 +121,11 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 			superseded: true,
 			exitStatus: 4,
 		};
-	if (saved.deferred.length > 0) log.warn("rollback.not-saved", { paths: saved.deferred });
+	if (saved.deferred.length > 0) logger.warn("rollback.not-saved", { paths: saved.deferred });
 
 	const tools = await loadTools();
 	const bringTo = async (at?: number) => {
-		const label = newRestoreId(thisMachine);
+		const label = newRestoreId(thisEnvironment);
 		const restored = await restoreTree({
 			...opened,
 			...tools,
@@ -160,7 +160,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	);
 	const notDurable = differences.filter(isOfSubstance).length;
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
-	log.info("rollback.finished", {
+	logger.info("rollback.finished", {
 		to,
 		from,
 		seq: session.head.seq,
@@ -173,7 +173,8 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
 		moved: [...session.restored.moved, ...restored.moved],
 		...(note !== undefined && { note }),
-		exitStatus: durability({ notDurable, deferredDeletions: result.held, superseded }).exitStatus,
+		exitStatus: durability({ notDurable, deferredDeletions: result.deferredDeletions, superseded })
+			.exitStatus,
 	};
 }
 

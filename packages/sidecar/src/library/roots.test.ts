@@ -31,7 +31,7 @@ import {
 	rollback,
 	status,
 } from "../index.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 
 const undo: (() => unknown)[] = [];
 afterEach(() => {
@@ -123,10 +123,10 @@ describe("additional roots", () => {
 	it("stay in the log if a machine does not have them, are reported, and reach the next machine that has them", async () => {
 		const { at, plain, both } = await filled();
 		const notes = { roots: { notes: at("b", "notes") } };
-		const log = recordingLog();
+		const logger = recordingLogger();
 		const elsewhere = [{ path: ".roots/code", files: 1, bytes: 10 }];
-		expect(await restore({ ...plain("b"), ...notes, log })).toMatchObject({ elsewhere });
-		expect(log.events.filter(({ event }) => event === "restore.root-left-out")).toMatchObject([
+		expect(await restore({ ...plain("b"), ...notes, logger })).toMatchObject({ elsewhere });
+		expect(logger.events.filter(({ event }) => event === "restore.root-left-out")).toMatchObject([
 			{ fields: elsewhere[0] },
 		]);
 		expect(await status({ ...plain("b"), ...notes })).toMatchObject({ elsewhere, isDurable: true });
@@ -241,9 +241,9 @@ describe("additional roots", () => {
 		const { at, both } = await filled();
 		rmSync(at("a", "deep/code"), { recursive: true });
 		mkdirSync(at("a", "deep/code"));
-		const log = recordingLog();
-		await restore({ ...both("a"), log });
-		expect(log.events.filter(({ event }) => event === "restore.root-is-another")).toMatchObject([
+		const logger = recordingLogger();
+		await restore({ ...both("a"), logger });
+		expect(logger.events.filter(({ event }) => event === "restore.root-is-another")).toMatchObject([
 			{ level: "warn", fields: { path: ".roots/code", directory: at("a", "deep/code") } },
 		]);
 		expect(readdirSync(at("a", "deep/code"))).toEqual(["run.sh"]);

@@ -102,7 +102,7 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 			return runEnd(options, opened, await runDaemon(daemon, stop));
 		} catch (error) {
 			if (!stop.aborted || !isAbort(error, stop.reason)) throw error;
-			opened.log.info("run.stopped-before-start", { workspace: opened.settings.workspace });
+			opened.logger.info("run.stopped-before-start", { workspace: opened.settings.workspace });
 			return { kind: "not-started", exitStatus: 0 };
 		}
 	});
@@ -126,13 +126,13 @@ export function runEnd(
 }
 
 export function daemonOptions(options: RunOptions, opened: OpenWorkspace): DaemonOptions {
-	const { settings, root, profile, log } = opened;
+	const { settings, root, profile, logger } = opened;
 	const [uid, gid] = settings.agentUser?.split(":").map(Number) ?? [];
 	const env = withoutModelKey(options.env ?? process.env, settings);
 	return {
 		...settings,
 		...opened,
-		onDurable: coverageTeller({ roots: root, profile, env, log, onReceipt: options.onReceipt }),
+		onDurable: coverageTeller({ roots: root, profile, env, logger, onReceipt: options.onReceipt }),
 		command: options.command ?? [],
 		env,
 		agentEnv: settings.agentEnv?.split(",") ?? ["*"],

@@ -7,14 +7,14 @@ import {
 } from "../agentcore/identity.ts";
 import { Life } from "../agentcore/life.ts";
 import { startServer } from "../agentcore/server.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import type { Config } from "../config/options.ts";
 import type { Serving } from "../daemon/daemon.ts";
 import { SidecarError } from "../errors.ts";
 import { loadStore, parseStoreUrl } from "../store/open.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { renewed } from "../store/renewed.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { modelScope } from "./model.ts";
 import { settingsOf, withWorkspace } from "./options.ts";
@@ -101,8 +101,8 @@ const CLOSE_TIMEOUT_MS = 500;
  */
 export async function serve(options: ServeOptions): Promise<ServeResult> {
 	const settings = settingsOf(options);
-	const log = options.log ?? silentLog;
-	const machine = new PlatformMachine(options, settings, log);
+	const logger = options.logger ?? silentLogger;
+	const machine = new PlatformMachine(options, settings, logger);
 	const { host, port } = addressOf(options.listen);
 	const { life } = machine;
 	const server = await startServer({
@@ -113,7 +113,7 @@ export async function serve(options: ServeOptions): Promise<ServeResult> {
 			await machine.agent.forward(admitted, caller, signal),
 		status: () => machine.status(),
 		maxBodyBytes: bytesOf(settings.maxBody),
-		log,
+		logger,
 	});
 	try {
 		return await machine.ended;
@@ -130,7 +130,7 @@ class PlatformMachine {
 	readonly ended: Promise<ServeResult>;
 	readonly #options: ServeOptions;
 	readonly #settings: Config;
-	readonly #log: Logger;
+	readonly #logger: Logger;
 	/** Aborted by the caller's signal, or because another writer owns the workspace. */
 	readonly #stop = new AbortController();
 	readonly #end = Promise.withResolvers<ServeResult>();
@@ -143,10 +143,10 @@ class PlatformMachine {
 	#serving: Serving | undefined;
 	#store: ObjectStore | undefined;
 
-	constructor(options: ServeOptions, settings: Config, log: Logger) {
+	constructor(options: ServeOptions, settings: Config, logger: Logger) {
 		this.#options = options;
 		this.#settings = settings;
-		this.#log = log;
+		this.#logger = logger;
 		this.ended = this.#end.promise;
 		const { agentUrl: url, agentReadyPath: readyPath } = settings;
 		this.agent = new AgentApi({
@@ -155,10 +155,10 @@ class PlatformMachine {
 			token: () => this.#platformAgent?.secret(),
 			isEnding: () => this.#stop.signal.aborted,
 			dialect: () => this.#platformAgent?.dialect,
-			log,
+			logger,
 		});
 		this.life = new Life({
-			identity: strategyOf(options, settings, log),
+			identity: strategyOf(options, settings, logger),
 			start: async (namespace, user) => await this.#start(namespace, user),
 			// If loading fails it will fail again when needed, and is reported there.
 			onFirstPing: () =>
@@ -166,7 +166,7 @@ class PlatformMachine {
 			notDurableForMs: () => this.#serving?.notDurableForMs(),
 			maxWaiting: MAX_WAITING,
 			waitTimeoutMs: WAIT_TIMEOUT_MS,
-			log,
+			logger,
 		});
 		this.life.wake.onWake(() => this.#wake());
 		const { signal } = options;
@@ -201,7 +201,7 @@ class PlatformMachine {
 			const { runDaemon, daemonOptions, runEnd } = await loadDaemon();
 			const store = user === undefined ? opened.store : renewed(opened.store, user.renewing);
 			this.#store = store;
-			const token = thisMachine.randomBytes(32).toString("base64url");
+			const token = thisEnvironment.randomBytes(32).toString("base64url");
 			const env = this.#options.env ?? process.env;
 			await using agent = await platformAgent(opened, env, token, user?.renewing);
 			this.#platformAgent = agent;
@@ -259,13 +259,13 @@ class PlatformMachine {
 		// The daemon that runs ends the machine.
 		if (this.#serving !== undefined) return;
 		const { lastFailure } = this.life;
-		this.#log.info("run.stopped-before-start", { lastFailure: lastFailure?.code });
+		this.#logger.info("run.stopped-before-start", { lastFailure: lastFailure?.code });
 		const isOurs = lastFailure === undefined || lastFailure.code === "INTERNAL";
 		this.#end.resolve({ kind: "not-started", exitStatus: isOurs ? 0 : lastFailure.exitStatus });
 	}
 }
 
-function strategyOf(options: ServeOptions, settings: Config, log: Logger): IdentityStrategy {
+function strategyOf(options: ServeOptions, settings: Config, logger: Logger): IdentityStrategy {
 	const {
 		identity: strategy,
 		namespace,
@@ -297,7 +297,7 @@ function strategyOf(options: ServeOptions, settings: Config, log: Logger): Ident
 		model: modelScope(settings, profileName(options, settings), options.env ?? process.env),
 		region,
 		stsEndpoint: options.stsEndpoint,
-		log,
+		logger,
 	});
 }
 

@@ -58,7 +58,7 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 			]).values(),
 		];
 		const coverage = statOf(workspace) === undefined ? undefined : coverageOf(root, profile);
-		const deferredDeletions = Math.max(found.unbelieved, daemon?.deferredDeletions ?? 0);
+		const deferredDeletions = Math.max(found.deferredDeletions, daemon?.deferredDeletions ?? 0);
 		const notRestored = whyNotRestored(found.log?.seq ?? 0, found);
 		const standing = {
 			notDurable: notDurable.length,
@@ -67,6 +67,7 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 			superseded: daemon?.superseded,
 		};
 		return {
+			...found,
 			logUrl: store.url,
 			workspace,
 			deferredDeletions,
@@ -74,7 +75,6 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 			...durability(standing),
 			daemon,
 			coverage,
-			...found,
 			notDurable,
 			excluded,
 		};

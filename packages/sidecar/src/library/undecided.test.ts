@@ -6,7 +6,7 @@ import { AgingStore } from "../../../testkit/store/aging-store.ts";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { flush, run } from "../index.ts";
 import type { PutOutcome } from "../store/port.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 
 /** Answers no PUT of a commit after `answers` were given. */
 class Silent extends FaultyStore {
@@ -44,9 +44,9 @@ it("a flush whose commit stays undecided is not durable, exit status 3, with a d
 		store.answers = Number.POSITIVE_INFINITY;
 
 		const stop = new AbortController();
-		const log = recordingLog();
-		const running = run({ ...options, log, signal: stop.signal });
-		while (!log.events.some(({ event }) => event === "watch.started"))
+		const logger = recordingLogger();
+		const running = run({ ...options, logger, signal: stop.signal });
+		while (!logger.events.some(({ event }) => event === "watch.started"))
 			await new Promise(setImmediate);
 		expect(await flush(options)).toMatchObject({ by: "daemon", exitStatus: 0 });
 		store.answers = 0;

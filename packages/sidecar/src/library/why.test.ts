@@ -19,7 +19,7 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { mounted } from "../../../testkit/workspace/mounted.ts";
 import { flush, ls, run, why } from "../index.ts";
 import { FILE_CHUNK_BITS, MAX_CHUNKS } from "../log/limits.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 
 const undo: (() => unknown)[] = [];
 afterEach(() => {
@@ -245,9 +245,11 @@ test("why tells what does not fit the format, and what a daemon could not take",
 		reason: expect.stringContaining("too large"),
 	});
 	const stop = new AbortController();
-	const log = recordingLog();
-	const running = run({ ...options, log, signal: stop.signal });
-	await expect.poll(() => log.events.some(({ event }) => event === "flush.not-taken")).toBe(true);
+	const logger = recordingLogger();
+	const running = run({ ...options, logger, signal: stop.signal });
+	await expect
+		.poll(() => logger.events.some(({ event }) => event === "flush.not-taken"))
+		.toBe(true);
 	expect(await ask("huge")).toMatchObject({
 		code: "deferred",
 		reason: expect.stringContaining("the daemon could not take it: too large"),

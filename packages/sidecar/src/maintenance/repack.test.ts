@@ -9,7 +9,7 @@ import { readLog } from "../commit/read-log.ts";
 import { seqOfKey } from "../log/keys.ts";
 import { DEFAULT_RETENTION } from "../log/plan-retention.ts";
 import type { Session } from "../session/session.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { retain } from "./retain.ts";
 import { verify } from "./verify.ts";
@@ -51,7 +51,7 @@ async function place(): Promise<Place> {
 				else writeFileSync(join(bench.workspace("a"), path), content);
 				session.hint(path);
 			}
-			expect(await session.flush()).toMatchObject({ kind: "committed", held: 0 });
+			expect(await session.flush()).toMatchObject({ kind: "committed", deferredDeletions: 0 });
 		},
 		restoreElsewhere: async () => {
 			const machine = `new${machines++}`;
@@ -137,7 +137,7 @@ describe("repack", () => {
 		for (let day = 0; day < 4; day++) {
 			at.store.sleepDays(20);
 			await at.commit({ turn: String(day) });
-			await retain(at.store, { log: silentLog });
+			await retain(at.store, { logger: silentLogger });
 		}
 		const stored: string[] = [];
 		for await (const page of at.store.list("packs/"))

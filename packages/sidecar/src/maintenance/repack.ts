@@ -8,9 +8,9 @@
  */
 import PQueue from "p-queue";
 import { BlockBuilder } from "../commit/block-builder.ts";
+import type { Environment } from "../commit/environment.ts";
 import { listObjects } from "../commit/list-objects.ts";
 import type { LogWriter, WriteOutcome } from "../commit/log-writer.ts";
-import type { Machine } from "../commit/machine.ts";
 import { type FoundChunk, readChunks } from "../commit/read-content.ts";
 import { PACK_PREFIX } from "../log/keys.ts";
 import { packsOf, planRepack } from "../log/plan-repack.ts";
@@ -36,7 +36,7 @@ export type RepackResult =
  */
 export async function repack(
 	store: ObjectStore,
-	machine: Machine,
+	environment: Environment,
 	writer: LogWriter,
 	signal?: AbortSignal,
 ): Promise<RepackResult> {
@@ -48,7 +48,7 @@ export async function repack(
 	const builder = new BlockBuilder({
 		store,
 		index: writer.index,
-		machine,
+		environment,
 		inlineLimitBytes: 0,
 		signal,
 	});

@@ -8,7 +8,7 @@ import { readDisk } from "../../../testkit/workspace/disk.ts";
 import { readLog } from "../commit/read-log.ts";
 import { logKey } from "../log/keys.ts";
 import { MAX_SEQ } from "../log/limits.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { repair } from "./repair.ts";
 
 const undo: (() => unknown)[] = [];
@@ -56,13 +56,13 @@ describe("unreadable garbage", () => {
 		for (const [key, body] of GARBAGE) await store.putIfAbsent(key, body);
 		await expect(readLog(store)).rejects.toMatchObject({ exitStatus: 5 });
 
-		const shown = await repair(store, { after: 3, log: silentLog });
+		const shown = await repair(store, { after: 3, logger: silentLogger });
 		expect(shown.map(({ key, copy }) => [key, copy])).toEqual(
 			[logKey(MAX_SEQ), logKey(5), logKey(4)].map((key) => [key, undefined]),
 		);
 		expect(await keys()).toEqual([...good, ...GARBAGE.map(([key]) => key)].sort());
 
-		const removed = await repair(store, { after: 3, copyTo, log: silentLog });
+		const removed = await repair(store, { after: 3, copyTo, logger: silentLogger });
 		expect(removed.map(({ key }) => key)).toEqual(shown.map(({ key }) => key));
 		for (const [key, body] of GARBAGE)
 			expect(readFileSync(join(copyTo, key)).equals(body)).toBe(true);
@@ -70,7 +70,7 @@ describe("unreadable garbage", () => {
 		const next = await bench.open("b");
 		expect(readDisk(bench.workspace("b"))).toEqual(readDisk(bench.workspace("a")));
 		expect(next.head.seq).toBe(4);
-		expect(await repair(store, { after: 4, copyTo, log: silentLog })).toEqual([]);
+		expect(await repair(store, { after: 4, copyTo, logger: silentLogger })).toEqual([]);
 	});
 
 	it("stays if its copy cannot be written", async () => {
@@ -78,7 +78,7 @@ describe("unreadable garbage", () => {
 		for (const [key, body] of GARBAGE) await store.putIfAbsent(key, body);
 		const before = await keys();
 		await expect(
-			repair(store, { after: 3, copyTo: "/dev/null/copies", log: silentLog }),
+			repair(store, { after: 3, copyTo: "/dev/null/copies", logger: silentLogger }),
 		).rejects.toMatchObject({
 			code: "STATE_DIR_UNUSABLE",
 		});
@@ -91,7 +91,7 @@ describe("repair never removes", () => {
 		const { store, copyTo, keys } = await goodLog();
 		await store.putIfAbsent(logKey(4), Buffer.from("garbage"));
 		const before = await keys();
-		await expect(repair(store, { after: 2, copyTo, log: silentLog })).rejects.toMatchObject({
+		await expect(repair(store, { after: 2, copyTo, logger: silentLogger })).rejects.toMatchObject({
 			code: "USAGE",
 			value: "3",
 		});
@@ -105,7 +105,7 @@ describe("repair never removes", () => {
 		newer.writeBigUInt64LE(4n, 24);
 		await store.putIfAbsent(logKey(4), newer);
 		const before = await keys();
-		await expect(repair(store, { after: 3, copyTo, log: silentLog })).rejects.toMatchObject({
+		await expect(repair(store, { after: 3, copyTo, logger: silentLogger })).rejects.toMatchObject({
 			code: "FORMAT_UNKNOWN",
 			value: logKey(4),
 		});
@@ -117,11 +117,11 @@ describe("repair never removes", () => {
 		await store.putIfAbsent(logKey(4), Buffer.from("garbage"));
 		await store.putIfAbsent(logKey(5), Buffer.from("garbage"));
 		const before = await keys();
-		await expect(repair(store, { after: 4, copyTo, log: silentLog })).rejects.toMatchObject({
+		await expect(repair(store, { after: 4, copyTo, logger: silentLogger })).rejects.toMatchObject({
 			code: "OBJECT_CORRUPT",
 			value: logKey(4),
 		});
-		await expect(repair(store, { after: 9, copyTo, log: silentLog })).rejects.toMatchObject({
+		await expect(repair(store, { after: 9, copyTo, logger: silentLogger })).rejects.toMatchObject({
 			code: "COMMIT_NOT_FOUND",
 			value: "9",
 		});
@@ -134,7 +134,7 @@ describe("repair never removes", () => {
 		const session = await other.bench.open("x");
 		expect(session.head.seq).toBe(4);
 		await store.putIfAbsent(logKey(4), (await other.store.get(logKey(4))).body);
-		expect(await repair(store, { after: 3, copyTo, log: silentLog })).toMatchObject([
+		expect(await repair(store, { after: 3, copyTo, logger: silentLogger })).toMatchObject([
 			{ seq: 4, error: { code: "OBJECT_CORRUPT" } },
 		]);
 		expect((await readLog(store)).head.seq).toBe(3);

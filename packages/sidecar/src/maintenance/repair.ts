@@ -25,7 +25,7 @@ export interface RepairOptions {
 	 * report, remove nothing.
 	 */
 	readonly copyTo?: string | undefined;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -54,7 +54,7 @@ export async function repair(
 	store: SweepableStore,
 	options: RepairOptions,
 ): Promise<readonly Removal[]> {
-	const { after, copyTo, log, signal } = options;
+	const { after, copyTo, logger, signal } = options;
 	const { objects } = await listObjects(store, LOG_PREFIX, signal);
 	const seqs = new Set(objects.flatMap(({ key }) => seqOfKey(key) ?? []));
 	if (!seqs.has(after)) throw new SidecarError("COMMIT_NOT_FOUND", { value: String(after) });
@@ -73,7 +73,7 @@ export async function repair(
 	for (const removal of removals) {
 		const copy = await copyObject(store, removal.key, copyTo, signal);
 		await store.delete(removal.key, { signal });
-		log.warn("repair.removed", {
+		logger.warn("repair.removed", {
 			key: removal.key,
 			bytes: removal.bytes,
 			copy,

@@ -11,9 +11,9 @@ import {
 	workbench,
 } from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { listCommits } from "../commit/list-commits.ts";
 import { listObjects } from "../commit/list-objects.ts";
-import { thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import { resolveAt } from "../history/resolve-at.ts";
@@ -21,7 +21,7 @@ import { logKey, packKey } from "../log/keys.ts";
 import { DAY_MS, DEFAULT_RETENTION } from "../log/plan-retention.ts";
 import { restore } from "../restore/restore.ts";
 import type { Session } from "../session/session.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { loadFileTimes } from "../workspace/file-times.ts";
 import { type RetainOptions, retain } from "./retain.ts";
@@ -82,7 +82,7 @@ async function aging(store = new AgingStore()): Promise<Aging> {
 		bench,
 		store,
 		keys,
-		retain: async (options) => await retain(store, { log: silentLog, ...options }),
+		retain: async (options) => await retain(store, { logger: silentLogger, ...options }),
 		seqs: async () => {
 			const seqs: number[] = [];
 			for await (const { seq } of listCommits(store)) seqs.push(seq);
@@ -115,7 +115,7 @@ async function aging(store = new AgingStore()): Promise<Aging> {
 				times: await loadFileTimes(),
 				quickHash: () => 0n,
 				label: "t",
-				log: silentLog,
+				logger: silentLogger,
 				progress: noProgress,
 				at,
 			});
@@ -538,7 +538,7 @@ describe("an unreadable commit", () => {
 describe("a writer that sleeps during retention", () => {
 	/** A machine with the store's clocks. */
 	const clockOf = (at: Aging) => ({
-		...thisMachine,
+		...thisEnvironment,
 		wallMs: () => at.store.nowMs,
 		bootMs: () => at.store.nowMs,
 		sleep: async () => {},
@@ -547,10 +547,10 @@ describe("a writer that sleeps during retention", () => {
 	// @id swept-slot
 	it("does not own the newest commit if it wins a deleted slot: its bytes go below .recovered/", async () => {
 		const at = await aging();
-		const sleeper = await at.bench.open("sleeper", { machine: clockOf(at) });
+		const sleeper = await at.bench.open("sleeper", { environment: clockOf(at) });
 		await at.commit(sleeper, { f: "before it slept" }, "sleeper");
 		const slot = sleeper.head.seq + 1;
-		const owner = await at.bench.open("a", { machine: clockOf(at) });
+		const owner = await at.bench.open("a", { environment: clockOf(at) });
 		await at.fill(owner, 70);
 		at.store.sleepDays(40);
 		await at.retain();
@@ -576,7 +576,7 @@ describe("a writer that sleeps during retention", () => {
 	// @id slow-writer-keeps-packs
 	it("finds all its packs between their PUT and its commit, however often a run came by meanwhile", async () => {
 		const at = await aging();
-		const session = await at.bench.open("a", { machine: clockOf(at) });
+		const session = await at.bench.open("a", { environment: clockOf(at) });
 		at.store.before = async (verb, key) => {
 			if (verb !== "put" || !key.startsWith("log/")) return;
 			at.store.before = () => {};
@@ -600,7 +600,7 @@ describe("a writer that sleeps during retention", () => {
 describe("a commit does not refer to", () => {
 	/** A machine with the store's clocks. */
 	const clockOf = (at: Aging) => ({
-		...thisMachine,
+		...thisEnvironment,
 		wallMs: () => at.store.nowMs,
 		bootMs: () => at.store.nowMs,
 		sleep: async () => {},
@@ -614,7 +614,7 @@ describe("a commit does not refer to", () => {
 
 	it("a pack that its writer stored more than an hour ago and never referred to: it is stored again", async () => {
 		const at = await aging();
-		const session = await at.bench.open("a", { machine: clockOf(at) });
+		const session = await at.bench.open("a", { environment: clockOf(at) });
 		at.store.before = (verb, key) => {
 			if (verb === "put" && key.startsWith("log/"))
 				throw new SidecarError("STORE_ACCESS_DENIED", { value: key, reason: "made up" });
@@ -640,7 +640,7 @@ describe("a commit does not refer to", () => {
 
 	it("a pack that was stored hours before, in the same flush: it is checked again right before the commit", async () => {
 		const at = await aging();
-		const session = await at.bench.open("a", { machine: clockOf(at) });
+		const session = await at.bench.open("a", { environment: clockOf(at) });
 		at.store.before = async (verb, key) => {
 			if (verb !== "put" || !key.startsWith("packs/") || (await at.keys("packs/")).length === 0)
 				return;
@@ -659,7 +659,7 @@ describe("a commit does not refer to", () => {
 
 	it("content that only older commits hold: if it returns, it is stored again", async () => {
 		const at = await aging();
-		const session = await at.bench.open("a", { machine: clockOf(at) });
+		const session = await at.bench.open("a", { environment: clockOf(at) });
 		const content = randomBytes(5 * MiB);
 		await at.commit(session, { large: content });
 		await at.commit(session, { large: null });
@@ -709,7 +709,7 @@ describe.skipIf(s3TestServer() === undefined)("on a real S3 server", () => {
 		const session = await bench.open("a");
 		writeFileSync(join(bench.workspace("a"), "f"), "x");
 		await session.flush({ sweep: true });
-		expect(await retain(store, { log: silentLog, policy: DEFAULT_RETENTION })).toMatchObject({
+		expect(await retain(store, { logger: silentLogger, policy: DEFAULT_RETENTION })).toMatchObject({
 			newestSeq: 2,
 			kept: { count: 2 },
 			sweptSeqs: [],

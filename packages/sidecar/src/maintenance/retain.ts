@@ -17,9 +17,9 @@
  */
 
 import { putPack } from "../commit/commit-once.ts";
+import { type Environment, thisEnvironment } from "../commit/environment.ts";
 import { inParallel } from "../commit/in-parallel.ts";
 import { listObjects } from "../commit/list-objects.ts";
-import { type Machine, thisMachine } from "../commit/machine.ts";
 import { SidecarError } from "../errors.ts";
 import { type MarkProblem, markRetained } from "../history/reachable.ts";
 import { decodeCondemned, encodeCondemned } from "../log/condemned.ts";
@@ -51,9 +51,9 @@ export interface RetainOptions {
 	readonly policy?: RetentionPolicy;
 	/** Only report what would be done. Default false. */
 	readonly dryRun?: boolean;
-	readonly log: Logger;
+	readonly logger: Logger;
 	/** Default: this machine. */
-	readonly machine?: Machine;
+	readonly environment?: Environment;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -102,11 +102,11 @@ export async function retain(
 	options: RetainOptions,
 ): Promise<RetentionReport> {
 	const {
-		log,
+		logger,
 		signal,
 		dryRun = false,
 		policy = DEFAULT_RETENTION,
-		machine = thisMachine,
+		environment = thisEnvironment,
 	} = options;
 	checkPolicy(policy);
 	const { objects: inLog, storeTimeMs } = await listObjects(store, LOG_PREFIX, signal);
@@ -117,7 +117,7 @@ export async function retain(
 	const retained = retainedSeqs(commits, policy, storeTimeMs);
 	const marked = await markRetained(store, commits, retained, signal);
 	const packs = (await listObjects(store, PACK_PREFIX, signal)).objects;
-	const lists = await readCondemned(store, storeTimeMs, log, signal);
+	const lists = await readCondemned(store, storeTimeMs, logger, signal);
 	const known = packs.filter(({ key }) => sha256OfPackKey(key) !== undefined);
 	const plan = planSweep({
 		commits,
@@ -128,8 +128,8 @@ export async function retain(
 		listed: lists.all,
 		nowMs: storeTimeMs,
 	});
-	if (marked.problem !== undefined) log.error("retention.unreadable", { ...marked.problem });
-	if (!dryRun) await sweep(store, plan, lists.oldKeys, machine, signal);
+	if (marked.problem !== undefined) logger.error("retention.unreadable", { ...marked.problem });
+	if (!dryRun) await sweep(store, plan, lists.oldKeys, environment, signal);
 
 	const swept = plan.commitWaves.flat();
 	const sweptCommits = new Set(swept);
@@ -160,7 +160,7 @@ export async function retain(
 			.concat(lists.unknown),
 	};
 	const { newestSeq, kept, packs: packSums } = report;
-	log.info("retention.finished", {
+	logger.info("retention.finished", {
 		...{ dryRun, newestSeq, kept, sweptCommits: report.sweptCommits },
 		...{ sweptPacks: packSums.swept, condemned: packSums.condemned },
 	});
@@ -199,7 +199,7 @@ interface CondemnedLists {
 async function readCondemned(
 	store: SweepableStore,
 	nowMs: number,
-	log: Logger,
+	logger: Logger,
 	signal: AbortSignal | undefined,
 ): Promise<CondemnedLists> {
 	const old = new Set<ObjectKey>();
@@ -222,7 +222,7 @@ async function readCondemned(
 			// Another run has already deleted it.
 			if (error.code === "OBJECT_NOT_FOUND") continue;
 			if (error.code !== "OBJECT_CORRUPT") throw error;
-			log.warn("retention.unknown-key", { key, error });
+			logger.warn("retention.unknown-key", { key, error });
 			unknown.push(key);
 		}
 	}
@@ -233,7 +233,7 @@ async function sweep(
 	store: SweepableStore,
 	plan: SweepPlan,
 	oldKeys: readonly ObjectKey[],
-	machine: Machine,
+	environment: Environment,
 	signal: AbortSignal | undefined,
 ): Promise<void> {
 	for (const wave of plan.commitWaves) await deleteAll(store, wave, signal);
@@ -241,7 +241,7 @@ async function sweep(
 	// deletion.
 	if (plan.toCondemn.length > 0) {
 		const { key, bytes } = encodeCondemned(plan.toCondemn.map((pack) => pack.key));
-		await putPack(store, key, bytes, machine, signal);
+		await putPack(store, key, bytes, environment, signal);
 	}
 	await deleteAll(store, plan.packs, signal);
 	await deleteAll(

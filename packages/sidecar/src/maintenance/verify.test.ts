@@ -9,7 +9,7 @@ import { logKey, packKey } from "../log/keys.ts";
 import { DEFAULT_RETENTION } from "../log/plan-retention.ts";
 import type { ChunkRef } from "../log/types.ts";
 import type { Session } from "../session/session.ts";
-import { silentLog } from "../telemetry/logger.ts";
+import { silentLogger } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import { retain } from "./retain.ts";
 import { verify } from "./verify.ts";
@@ -100,7 +100,7 @@ describe("a good log", () => {
 		await commit({ turn: "the next day" });
 		for (let run = 0; run < 3; run++) {
 			store.sleepDays(40);
-			await retain(store, { log: silentLog });
+			await retain(store, { logger: silentLogger });
 			const found = await check(store, true);
 			// `small` is in commit 2, the new `large` in a pack.
 			expect(found).toMatchObject({
@@ -232,7 +232,7 @@ it("what verify calls complete can be read, and the rest cannot", async () => {
 	const { store, session, commit } = await log();
 	while (session.head.seq < 130) await commit({ turn: String(session.head.seq) });
 	store.sleepDays(40);
-	await retain(store, { log: silentLog });
+	await retain(store, { logger: silentLogger });
 	const { expiredSeqs, gaps } = await check(store);
 	expect(expiredSeqs).toEqual([2]);
 	await expect(readLog(store, { at: 2 })).rejects.toMatchObject({ code: "OBJECT_NOT_FOUND" });

@@ -11,7 +11,7 @@ import { FakeSts } from "../../../testkit/model/fake-sts.ts";
 import { identityStrategy } from "../agentcore/identity.ts";
 import { RenewingCredentials } from "../agentcore/renewing-credentials.ts";
 import { SidecarError } from "../errors.ts";
-import { recordingLog, serializeError, silentLog } from "../telemetry/logger.ts";
+import { recordingLogger, serializeError, silentLogger } from "../telemetry/logger.ts";
 import { keyOf, signedBy } from "./credential.ts";
 import { type EndpointOptions, type RunningEndpoint, startModelEndpoint } from "./endpoint.ts";
 import { upstreamOf } from "./upstream.ts";
@@ -26,7 +26,7 @@ const ASKED = { model: MODEL, max_tokens: 10, messages: [{ role: "user", content
 
 let bedrock: FakeBedrock;
 let sts: FakeSts;
-let log: ReturnType<typeof recordingLog>;
+let logger: ReturnType<typeof recordingLogger>;
 let ledger: DailyLedger;
 let nowMs: number;
 let endpoint: RunningEndpoint | undefined;
@@ -34,7 +34,7 @@ let endpoint: RunningEndpoint | undefined;
 beforeEach(async () => {
 	bedrock = await FakeBedrock.start({ service: "bedrock", region: REGION });
 	sts = await FakeSts.start(bedrock.known);
-	log = recordingLog();
+	logger = recordingLogger();
 	ledger = new DailyLedger();
 	nowMs = Date.UTC(2026, 10, 30, 12);
 });
@@ -57,7 +57,7 @@ function session(): RenewingCredentials {
 		model: { service: "bedrock", ids: undefined },
 		region: REGION,
 		stsEndpoint: sts.url,
-		log: silentLog,
+		logger: silentLogger,
 	});
 	const token = { reveal: () => "the-user's-token", isNewerThan: () => false };
 	return strategy.credentials({ namespace: "anna", token: token as never })!.renewing;
@@ -80,7 +80,7 @@ async function start(options: Partial<EndpointOptions> = {}): Promise<string> {
 		models: undefined,
 		ledger,
 		dailyTokens: undefined,
-		log,
+		logger,
 		now: () => nowMs,
 		...options,
 	});
@@ -115,7 +115,7 @@ async function rawAsk(
 	return { status: response.statusCode, text: (await buffer(response)).toString() };
 }
 
-const eventsOf = (name: string) => log.events.filter(({ event }) => event === name);
+const eventsOf = (name: string) => logger.events.filter(({ event }) => event === name);
 
 describe("an answer of the model", () => {
 	test.each([
@@ -617,7 +617,7 @@ describe("the credential", () => {
 		const refusal = new SidecarError("STORE_ACCESS_DENIED", { reason: "STS: CANARY" });
 		const credentials = new RenewingCredentials(async () => {
 			throw refusal;
-		}, silentLog);
+		}, silentLogger);
 		const response = await ask(
 			await start({ credential: signedBy(credentials, runtime().signing!) }),
 		);
@@ -652,7 +652,7 @@ describe("the credential", () => {
 			403,
 			expect.not.stringContaining("CANARY"),
 		]);
-		expect(JSON.stringify(log.events)).not.toContain("CANARY");
+		expect(JSON.stringify(logger.events)).not.toContain("CANARY");
 	});
 
 	const anthropicKeyError = {
@@ -666,7 +666,7 @@ describe("the credential", () => {
 			const url = await start({ credential: keyOf(() => key) });
 			const response = await ask(url);
 			expect(response.status).toBe(403);
-			expect(JSON.stringify(log.events)).not.toContain("two words");
+			expect(JSON.stringify(logger.events)).not.toContain("two words");
 			expect(bedrock.calls).toEqual([]);
 		},
 	);
@@ -698,10 +698,10 @@ describe("the credential", () => {
 		const seen = texts.join("\n");
 		expect(seen).not.toMatch(/CANARY|ASIA|Credential=/);
 		const logged = JSON.stringify(
-			log.events.map((each) => [each, serializeError(each.fields.error)]),
+			logger.events.map((each) => [each, serializeError(each.fields.error)]),
 		);
 		expect(logged).not.toMatch(/CANARY|ASIA/);
-		expect(JSON.stringify(log.events)).not.toContain(TOKEN);
+		expect(JSON.stringify(logger.events)).not.toContain(TOKEN);
 	});
 });
 

@@ -42,7 +42,7 @@ export interface EndpointOptions {
 	readonly ledger: UsageLedger;
 	/** Undefined: no limit. */
 	readonly dailyTokens: number | undefined;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly now?: () => number;
 }
 
@@ -67,12 +67,12 @@ const HOST = "127.0.0.1";
 
 /** @throws SidecarError USAGE: the port is taken */
 export async function startModelEndpoint(options: EndpointOptions): Promise<RunningEndpoint> {
-	const { port, upstream, log } = options;
+	const { port, upstream, logger } = options;
 	const provider = new ModelProvider(options.credential);
 	const endpoint = new ModelEndpoint(options, provider);
 	const server = createServer(LIMITS, (incoming, outgoing) => {
 		endpoint.answer(incoming, outgoing).catch((error: unknown) => {
-			log.error("model.failed", { error });
+			logger.error("model.failed", { error });
 			outgoing.destroy();
 		});
 	});
@@ -86,7 +86,7 @@ export async function startModelEndpoint(options: EndpointOptions): Promise<Runn
 		});
 	});
 	const { port: bound } = server.address() as AddressInfo;
-	log.info("model.listening", { port: bound, upstream: upstream.name });
+	logger.info("model.listening", { port: bound, upstream: upstream.name });
 	return {
 		port: bound,
 		close: async () => {
@@ -199,7 +199,7 @@ class ModelEndpoint {
 		});
 		// Before the pipeline ends the agent's connection, which then looks like a disconnect.
 		response.once("error", (error) => {
-			if (!signal.aborted) this.#options.log.warn("model.cut", { model, error });
+			if (!signal.aborted) this.#options.logger.warn("model.cut", { model, error });
 		});
 		try {
 			await pipeline(response, copy, outgoing);
@@ -209,11 +209,11 @@ class ModelEndpoint {
 	}
 
 	#charge(model: string, startedMs: number, usage: Usage): void {
-		const { ledger, log } = this.#options;
+		const { ledger, logger } = this.#options;
 		const nowMs = this.#now();
 		const day = dayOf(nowMs);
 		ledger.add(day, totalOf(usage));
-		log.info("model.answered", {
+		logger.info("model.answered", {
 			model,
 			...usage,
 			usedToday: ledger.read(day),
@@ -232,7 +232,7 @@ class ModelEndpoint {
 					? "model.budget-spent"
 					: "model.failed";
 		const level = isOurs && refusal.error.code === "INTERNAL" ? "error" : "warn";
-		this.#options.log[level](event, { status, error: isOurs ? error : refusal.error });
+		this.#options.logger[level](event, { status, error: isOurs ? error : refusal.error });
 		const body = refusal.body(apiOfPath(incoming.url));
 		outgoing
 			.writeHead(status, {

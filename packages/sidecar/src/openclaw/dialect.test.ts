@@ -9,7 +9,7 @@ import { completion, FakeAgent, json } from "../../../testkit/platform/fake-agen
 import { AgentApi } from "../agentcore/agent-api.ts";
 import { refusalOf } from "../agentcore/http-refusal.ts";
 import { parseInvocation } from "../agentcore/invocation.ts";
-import { recordingLog } from "../telemetry/logger.ts";
+import { recordingLogger } from "../telemetry/logger.ts";
 import { neverBegan, OpenClawDialect } from "./dialect.ts";
 
 const KEY = "agent:main:openai-user:anna";
@@ -18,13 +18,13 @@ let gateway: FakeGatewayServer;
 let agent: FakeAgent;
 let api: AgentApi;
 let server: Server;
-let log: ReturnType<typeof recordingLog>;
+let logger: ReturnType<typeof recordingLogger>;
 let takesImages: boolean;
 
 beforeEach(async () => {
 	gateway = await FakeGatewayServer.start();
 	agent = await FakeAgent.start();
-	log = recordingLog();
+	logger = recordingLogger();
 	takesImages = true;
 	const token = () => gateway.token;
 	const dialect = new OpenClawDialect({
@@ -32,10 +32,16 @@ beforeEach(async () => {
 		url: gateway.url,
 		token,
 		takesImages: () => takesImages,
-		log,
+		logger,
 		pauseMs: 5,
 	});
-	api = new AgentApi({ url: agent.url, readyPath: "/readyz", token, dialect: () => dialect, log });
+	api = new AgentApi({
+		url: agent.url,
+		readyPath: "/readyz",
+		token,
+		dialect: () => dialect,
+		logger,
+	});
 	server = createServer(async (request, response) => {
 		const caller = new AbortController();
 		response.once("close", () => caller.abort(new Error("the caller has gone")));
@@ -277,7 +283,7 @@ describe("a turn that fails with 500", () => {
 		gateway.sessions.set(KEY, { status: "running", startedAt: Date.now() - 1_000 });
 		expect(await (await invoke({ prompt: "hello" })).json()).toMatchObject({ response: "here" });
 		expect(agent.requests.length).toBe(4);
-		const repeated = log.events.filter(({ event }) => event === "agent.request-repeated");
+		const repeated = logger.events.filter(({ event }) => event === "agent.request-repeated");
 		expect(repeated.map(({ fields }) => fields?.pauseMs)).toEqual([5, 10, 20]);
 	});
 

@@ -31,7 +31,7 @@ export interface DialectOptions {
 	 * come from the kernel's generator, whose state no copy of this machine shares.
 	 */
 	readonly newId: () => string;
-	readonly log: Logger;
+	readonly logger: Logger;
 	/** For tests. */
 	readonly pauseMs?: number;
 }
@@ -71,7 +71,7 @@ export class OpenClawDialect implements AgentDialect {
 			const name = commandName(line, known);
 			if (name === undefined) return undefined;
 			const key = await this.#sessionKey(gateway, request);
-			this.#options.log.info("agent.command", { command: name });
+			this.#options.logger.info("agent.command", { command: name });
 			if (name === "stop") return await this.#stop(gateway, key, conversationOf(request));
 			return await this.#turns.command(conversationOf(request), signal, async () => {
 				await this.#untilIdle(gateway, key, signal);
@@ -95,7 +95,7 @@ export class OpenClawDialect implements AgentDialect {
 					if (!(error instanceof AgentFailure) || error.agentStatus !== 500) throw error;
 					if (performance.now() + pauseMs >= lastMs) throw error;
 					if (!(await this.#neverBegan(request, sentAtMs, signal))) throw error;
-					this.#options.log.warn("agent.request-repeated", { pauseMs, error: error.error });
+					this.#options.logger.warn("agent.request-repeated", { pauseMs, error: error.error });
 				}
 				await delay(pauseMs, undefined, { signal });
 			}

@@ -84,7 +84,7 @@ export async function applyRecovered(
 				problems: [],
 				plan,
 				inLog: new Set<Path>(),
-				unbelieved: 0,
+				deferredDeletions: 0,
 			},
 			...{ roots: {}, freshRoots: new Set<string>(), away: new Map<Path, string>(), mounts: {} },
 			unset: new UnsetMetadata(),
@@ -100,7 +100,7 @@ export async function applyRecovered(
 		await writer.sync();
 		return work.moved;
 	} catch (error) {
-		await writer.settle();
+		await writer.idle();
 		throw error;
 	} finally {
 		writer.close();

@@ -81,5 +81,5 @@ export async function hasContent(root: Root, path: Path, entry: FileEntry): Prom
 		if (isSame) isSame = sha256(bytes) === entry.chunks[index]?.sha256;
 		return isSame;
 	});
-	return isSame && read.kind === "settled";
+	return isSame && read.kind === "stable";
 }

@@ -42,7 +42,7 @@ export class DatabaseCopies {
 					return isSame;
 				},
 			);
-			return isSame && read.kind === "settled";
+			return isSame && read.kind === "stable";
 		} finally {
 			copy.dispose();
 		}

@@ -63,7 +63,7 @@ export interface DiskPlan {
 	 */
 	readonly inLog: ReadonlySet<Path>;
 	/** Missing files whose deletion no watcher saw and the plan does not trust. They are restored. */
-	readonly unbelieved: number;
+	readonly deferredDeletions: number;
 	/** Modes and times that this disk has refused so far. */
 	readonly unset: UnsetMetadata;
 }
@@ -144,7 +144,7 @@ export async function planDisk(
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
 		return trusted?.complete === true && (name === undefined || !freshRoots.has(name));
 	};
-	let { plan, unbelieved } =
+	let { plan, deferredDeletions } =
 		options.at === undefined
 			? reconcile(options.profile, compared, base, judged, trustsDeletes)
 			: {
@@ -154,7 +154,7 @@ export async function planDisk(
 						target,
 						root,
 					),
-					unbelieved: 0,
+					deferredDeletions: 0,
 				};
 	if (options.at === undefined) {
 		const toWrite = mountsToWrite(root);
@@ -169,7 +169,13 @@ export async function planDisk(
 			for (const path of disk.keys())
 				if (isBelowAny(path, more)) for (const found of [disk, compared]) found.delete(path);
 			judged = without(judged, more);
-			({ plan, unbelieved } = reconcile(options.profile, compared, base, judged, trustsDeletes));
+			({ plan, deferredDeletions } = reconcile(
+				options.profile,
+				compared,
+				base,
+				judged,
+				trustsDeletes,
+			));
 		}
 	}
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
@@ -193,7 +199,7 @@ export async function planDisk(
 		...seen,
 		plan,
 		inLog,
-		unbelieved,
+		deferredDeletions,
 		unset,
 	};
 }
@@ -356,7 +362,7 @@ function reconcile(
 	base: Tree | undefined,
 	target: Tree,
 	trustsDeletes: (path: Path) => boolean,
-): Pick<DiskPlan, "plan" | "unbelieved"> {
+): Pick<DiskPlan, "plan" | "deferredDeletions"> {
 	const plan = planReconcile(compared, base, target, trustsDeletes);
 	const gone = new Set(
 		[...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path),
@@ -371,8 +377,11 @@ function reconcile(
 		critical,
 	);
 	return isWipe
-		? { plan: planReconcile(compared, base, target, () => false), unbelieved: countFiles(gone) }
-		: { plan, unbelieved: 0 };
+		? {
+				plan: planReconcile(compared, base, target, () => false),
+				deferredDeletions: countFiles(gone),
+			}
+		: { plan, deferredDeletions: 0 };
 }
 
 /**

@@ -33,7 +33,7 @@ async function restoreAt(bench: Workbench, machine: string, at: number): Promise
 			times: await loadFileTimes(),
 			quickHash: () => 0n,
 			label: "test",
-			log: bench.log,
+			logger: bench.logger,
 			progress: noProgress,
 		},
 	});
@@ -132,7 +132,7 @@ describe("a restore", () => {
 		expect(head.seq).toBe(seq + 2);
 		expect(head.tree.get("A")).toMatchObject({ mode: 0o644 });
 		expect(
-			bench.log.events.find(({ event }) => event === "restore.metadata-not-set"),
+			bench.logger.events.find(({ event }) => event === "restore.metadata-not-set"),
 		).toMatchObject({ fields: { paths: ["A"] } });
 		const options = {
 			store: bench.store,
@@ -255,7 +255,9 @@ describe("the workspace's top directory", () => {
 				[],
 			);
 		});
-		expect(bench.log.events.some(({ event }) => event === "restore.metadata-not-set")).toBe(true);
+		expect(bench.logger.events.some(({ event }) => event === "restore.metadata-not-set")).toBe(
+			true,
+		);
 	});
 });
 

@@ -17,7 +17,7 @@ export interface RestoreOptions {
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	/** Names this restore, its trash and what it quarantines; see `restoreId`. */
 	readonly label: string;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly progress: Progress;
 	/** Makes the disk exactly this commit. By default the newest commit, with local changes kept. */
 	readonly at?: number | undefined;

@@ -42,7 +42,7 @@ async function restoreTo(
 		times: await loadFileTimes(),
 		quickHash: () => 0n,
 		label: "test",
-		log: bench.log,
+		logger: bench.logger,
 		progress: noProgress,
 		...(options.at !== undefined && { at: options.at }),
 	});

@@ -101,13 +101,13 @@ async function restoreTree(
 	options: RestoreOptions,
 	justPlanned: DiskPlan | undefined,
 ): Promise<Restored> {
-	const { root, privateDir, log } = options;
+	const { root, privateDir, logger } = options;
 	requireOwnDirectories(root, privateDir);
 	const { store, at, signal } = options;
 	const read = options.read ?? (await readLog(store, { at, signal }));
 	const { head } = read;
 
-	tellDisplaced(privateDir, log);
+	tellDisplaced(privateDir, logger);
 	const writer = Materializer.open(root, options.times);
 	let work: RestoreWork | undefined;
 	try {
@@ -121,7 +121,7 @@ async function restoreTree(
 			if (target.has(path) && !planned.away.has(path)) plan.set(path, "write");
 		const elsewhere = rootsElsewhere(head.tree, root);
 		for (const { path, files, bytes } of elsewhere)
-			log.warn("restore.root-left-out", { path, files, bytes });
+			logger.warn("restore.root-left-out", { path, files, bytes });
 		for (const name of planned.freshRoots) {
 			// The root's volume may not be mounted. A new machine knows no earlier directory, so it
 			// reports nothing.
@@ -131,12 +131,13 @@ async function restoreTree(
 				before.identity !== now?.identity &&
 				before.directory === now?.directory
 			)
-				log.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
+				logger.warn("restore.root-is-another", { path: rootPath(name), directory: now.directory });
 		}
-		for (const [path, reason] of planned.away) log.warn("restore.mount-away", { path, reason });
-		if (planned.unbelieved > 0) log.warn("deletion.not-believed", { files: planned.unbelieved });
+		for (const [path, reason] of planned.away) logger.warn("restore.mount-away", { path, reason });
+		if (planned.deferredDeletions > 0)
+			logger.warn("deletion.not-believed", { files: planned.deferredDeletions });
 		if (!writer.mounts.isKnown) writer.assumeMounts(innerMountsByDevice(planned.disk));
-		tellMounts(writer.mounts, log);
+		tellMounts(writer.mounts, logger);
 		checkSpace(writer, plan, target);
 		const keepMode = await preflight(
 			{ root, privateDir, isExact: options.at !== undefined },
@@ -159,14 +160,14 @@ async function restoreTree(
 		await done.run();
 		done.unset.write(privateDir);
 		if (done.notSet.length > 0)
-			log.warn("restore.metadata-not-set", {
+			logger.warn("restore.metadata-not-set", {
 				count: done.notSet.length,
 				paths: done.notSet.slice(0, TOLD_PATHS),
 			});
 		const keptLocal = [...plan.values()].filter(
 			(action) => action === "keep-local" || action === "keep-deleted",
 		).length;
-		tellMoved(done.moved, log);
+		tellMoved(done.moved, logger);
 		return {
 			head,
 			storeTimeMs: read.storeTimeMs,
@@ -203,9 +204,9 @@ async function restoreTree(
 			},
 		};
 	} catch (error) {
-		await writer.settle();
+		await writer.idle();
 		work?.putBack();
-		tellMoved(work?.moved ?? [], log);
+		tellMoved(work?.moved ?? [], logger);
 		throw error;
 	} finally {
 		writer.close();
@@ -225,26 +226,26 @@ function awayIn(target: Tree, away: ReadonlyMap<Path, string>): RootElsewhere[] 
 	});
 }
 
-function tellMoved(moved: readonly Moved[], log: Logger): void {
+function tellMoved(moved: readonly Moved[], logger: Logger): void {
 	for (const { path, to, isInLog } of moved)
-		log.warn("restore.moved", { path, to, isInLog, kind: "security" });
+		logger.warn("restore.moved", { path, to, isInLog, kind: "security" });
 }
 
 /** Reports files that an earlier restore moved and no commit contains yet. */
-function tellDisplaced(privateDir: string, log: Logger): void {
+function tellDisplaced(privateDir: string, logger: Logger): void {
 	for (const { path, to } of displacedFiles(privateDir))
-		log.warn("restore.moved-before", { path, to, kind: "security" });
+		logger.warn("restore.moved-before", { path, to, kind: "security" });
 }
 
 /** Warns at the first fill of the log about what a later restore cannot do. */
-function tellMounts({ files, readOnly }: InnerMounts, log: Logger): void {
+function tellMounts({ files, readOnly }: InnerMounts, logger: Logger): void {
 	if (files.size > 0)
-		log.warn("restore.mounted-files", {
+		logger.warn("restore.mounted-files", {
 			count: files.size,
 			paths: [...files].slice(0, TOLD_PATHS),
 		});
 	if (readOnly.length > 0)
-		log.warn("restore.read-only-mounts", {
+		logger.warn("restore.read-only-mounts", {
 			count: readOnly.length,
 			paths: readOnly.slice(0, TOLD_PATHS),
 		});

@@ -13,7 +13,7 @@ import { RestoreWork } from "./restore-work.ts";
 
 export type WriteTreeOptions = Pick<
 	RestoreOptions,
-	"store" | "profile" | "times" | "quickHash" | "label" | "log" | "progress" | "signal"
+	"store" | "profile" | "times" | "quickHash" | "label" | "logger" | "progress" | "signal"
 >;
 
 /**
@@ -53,7 +53,7 @@ export async function writeTree(
 					...planned,
 					plan,
 					inLog: new Set<Path>(),
-					unbelieved: 0,
+					deferredDeletions: 0,
 					roots: {},
 					freshRoots: new Set(),
 					away: new Map(),
@@ -66,7 +66,7 @@ export async function writeTree(
 		await work.run();
 		await writer.sync();
 	} catch (error) {
-		await writer.settle();
+		await writer.idle();
 		writer.close();
 		const tops = [...tree.keys()].filter((path) => path !== "" && !path.includes("/"));
 		for (const top of tops) rmSync(fsPath(directory, top), { recursive: true, force: true });

@@ -6,7 +6,7 @@
  * without waiting. So it is right not to wait for a writer that was killed on this very machine. It
  * is harmless if a cloned machine mistakes the other clone's writer for its own.
  */
-import type { Machine } from "../commit/machine.ts";
+import type { Environment } from "../commit/environment.ts";
 import { type LogRead, newestSeq, readLog } from "../commit/read-log.ts";
 import { isThisBoot, readMarker } from "../disk/base-marker.ts";
 import type { SessionOptions } from "./session.ts";
@@ -21,23 +21,23 @@ const POLL_MS = 250;
  */
 export async function readWhenHandedOver(
 	options: SessionOptions,
-	machine: Machine,
+	environment: Environment,
 ): Promise<LogRead> {
-	const { store, handoverWaitMs, privateDir, log, prepared, signal } = options;
-	const startedMs = machine.bootMs();
+	const { store, handoverWaitMs, privateDir, logger, prepared, signal } = options;
+	const startedMs = environment.bootMs();
 	let read = prepared?.read ?? (await readLog(store, { signal }));
 	for (
 		let waited = false;
-		machine.bootMs() - startedMs < handoverWaitMs && mayHaveMore(read, privateDir);
+		environment.bootMs() - startedMs < handoverWaitMs && mayHaveMore(read, privateDir);
 		waited = true
 	) {
 		if (!waited)
-			log.info("handover.waiting", {
+			logger.info("handover.waiting", {
 				seq: read.head.seq,
 				writer: read.newest?.commit.info.writer,
 				waitMs: handoverWaitMs,
 			});
-		await machine.sleep(Math.min(POLL_MS, handoverWaitMs), signal);
+		await environment.sleep(Math.min(POLL_MS, handoverWaitMs), signal);
 		const { seq, storeTimeMs } = await newestSeq(store, signal);
 		read = seq === read.head.seq ? { ...read, storeTimeMs } : await readLog(store, { signal });
 	}

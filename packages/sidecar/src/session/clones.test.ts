@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { type Workbench, workbench } from "../../../testkit/workbench.ts";
-import type { Machine } from "../commit/machine.ts";
+import type { Environment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { logKey } from "../log/keys.ts";
 import type { ObjectStore, PutOutcome } from "../store/port.ts";
@@ -18,7 +18,7 @@ import type { Session } from "./session.ts";
  * Two machines of one seed draw the same numbers and read the same clocks, like clones that do not
  * know they were cloned.
  */
-function copiedMachine(seed: string): Machine & { ms: number } {
+function copiedMachine(seed: string): Environment & { ms: number } {
 	let drawn = 0;
 	return {
 		ms: 1_800_000_000_000,
@@ -61,7 +61,7 @@ async function commitAlike(
 async function copiesOf(
 	bench: Workbench,
 	stores: Readonly<Record<string, FaultyStore>>,
-	machines: Readonly<Record<string, Machine>> = {},
+	machines: Readonly<Record<string, Environment>> = {},
 ): Promise<Map<string, Session>> {
 	const names = Object.keys(stores);
 	let waiting = names.length;
@@ -74,7 +74,7 @@ async function copiesOf(
 		};
 		return [
 			name,
-			await bench.open(name, { store, machine: machines[name] ?? copiedMachine("one") }),
+			await bench.open(name, { store, environment: machines[name] ?? copiedMachine("one") }),
 		] as const;
 	});
 	const copies = new Map(await Promise.all(sessions));
@@ -134,7 +134,7 @@ describe("clones of one writer's memory", () => {
 		});
 		await bench.open("fresh");
 		expect(readFileSync(join(bench.workspace("fresh"), "MEMORY.md"), "utf8")).toBe("by a again");
-		const told = bench.log.events
+		const told = bench.logger.events
 			.filter(({ event }) => event === "writer.superseded")
 			.map(({ kind, fields }) => [
 				kind,
@@ -171,14 +171,14 @@ describe("clones of one writer's memory", () => {
 	it("quarantine after a sleep past retention, whether their own clocks or only the store's show the sleep", async () => {
 		await using bench = await workbench();
 		const weekMs = 7 * 24 * 3_600_000;
-		const machine = copiedMachine("one");
-		let storeTimeMs = machine.wallMs();
+		const environment = copiedMachine("one");
+		let storeTimeMs = environment.wallMs();
 		const stores = {
 			awake: new FaultyStore(bench.store),
 			byOwn: new FaultyStore(bench.store),
 			byStore: withClock(bench.store, () => storeTimeMs),
 		};
-		const copies = await copiesOf(bench, stores, { byOwn: machine });
+		const copies = await copiesOf(bench, stores, { byOwn: environment });
 		const awake = get(copies, "awake");
 		const next = logKey(awake.head.seq + 1);
 		// Enough commits for a FULL in between: the log is then readable without the deleted ones.
@@ -187,7 +187,7 @@ describe("clones of one writer's memory", () => {
 			await awake.flush({ sweep: true });
 		}
 		for (let seq = 1; seq < 64; seq++) rmSync(join(bench.dir, "store/users/alice", logKey(seq)));
-		machine.ms += weekMs;
+		environment.ms += weekMs;
 		storeTimeMs += weekMs;
 
 		for (const name of ["byOwn", "byStore"]) {
@@ -217,11 +217,11 @@ describe("clones of one writer's memory", () => {
 it("clones are not inferred from an own commit that is no longer the newest", async () => {
 	await using bench = await workbench();
 	const late = await bench.open("late");
-	const machine = copiedMachine("one");
+	const environment = copiedMachine("one");
 	const store = new FaultyStore(bench.store);
-	const owner = await bench.open("owner", { store, machine });
+	const owner = await bench.open("owner", { store, environment });
 	write(bench, "owner", "f", "by the owner");
-	machine.ms += 2 * 3_600_000;
+	environment.ms += 2 * 3_600_000;
 	const list = store.list.bind(store);
 	let raced = false;
 	store.list = async function* (prefix, options) {

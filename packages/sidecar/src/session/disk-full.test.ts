@@ -136,7 +136,7 @@ test("a database waits and is named if its copy has no room, and everything else
 	expect(full.has("x.db")).toBe(false);
 	// If the marker cannot be written, the older one stays. That only makes a restore inspect paths
 	// twice.
-	expect(bench.log.events.map(({ event }) => event)).toContain("workspace.marker-not-written");
+	expect(bench.logger.events.map(({ event }) => event)).toContain("workspace.marker-not-written");
 
 	rmSync(filler);
 	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", deferred: [] });

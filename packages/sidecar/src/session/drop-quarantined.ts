@@ -1,5 +1,5 @@
+import type { Environment } from "../commit/environment.ts";
 import type { LogWriter } from "../commit/log-writer.ts";
-import type { Machine } from "../commit/machine.ts";
 import { untilResolved } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
 import { dropDelta, type Selection, selectQuarantined } from "../history/select-quarantined.ts";
@@ -27,7 +27,7 @@ export interface Dropped {
  */
 export async function dropQuarantined(
 	writer: LogWriter,
-	machine: Machine,
+	environment: Environment,
 	wanted: Selection,
 	options: DropOptions,
 ): Promise<Dropped> {
@@ -45,7 +45,7 @@ export async function dropQuarantined(
 		const files = [...delta.removed].filter((path) => tree.get(path)?.type !== "dir").length;
 		const outcome = await untilResolved(
 			writer,
-			machine,
+			environment,
 			await writer.commit(delta, [], options.closed ? { closed: true } : {}, options),
 			options,
 		);

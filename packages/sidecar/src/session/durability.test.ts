@@ -8,7 +8,7 @@ describe("durability", () => {
 	it.each([
 		["nothing", {}, true, 0, []],
 		["a path that the log lacks", { notDurable: 1 }, false, 3, ["not-durable"]],
-		["a deferred deletion", { deferredDeletions: 1 }, false, 3, ["held"]],
+		["a deferred deletion", { deferredDeletions: 1 }, false, 3, ["deferred"]],
 		[
 			"a directory that does not derive from the log",
 			{ notRestored: "the log has 2 commits" },
@@ -29,7 +29,7 @@ describe("durability", () => {
 			{ superseded: true, notRestored: "", notDurable: 3, deferredDeletions: 3 },
 			false,
 			4,
-			["superseded", "not-restored", "not-durable", "held"],
+			["superseded", "not-restored", "not-durable", "deferred"],
 		],
 	] as const)("of %s has one definition", (_what, standing, isDurable, exitStatus, reasons) => {
 		expect(durability({ ...fine, ...standing })).toEqual({ isDurable, exitStatus, reasons });

@@ -24,7 +24,7 @@ export interface Standing {
 	readonly superseded?: boolean | undefined;
 }
 
-export type Reason = "superseded" | "not-restored" | "not-durable" | "held";
+export type Reason = "superseded" | "not-restored" | "not-durable" | "deferred";
 
 export interface Durability {
 	readonly isDurable: boolean;
@@ -44,7 +44,7 @@ export function durability({
 		["superseded", superseded],
 		["not-restored", notRestored !== undefined],
 		["not-durable", notDurable > 0],
-		["held", deferredDeletions > 0],
+		["deferred", deferredDeletions > 0],
 	];
 	const reasons = found.flatMap(([reason, applies]) => (applies ? [reason] : []));
 	const isDurable = reasons.every((reason) => reason === "superseded");

@@ -94,7 +94,7 @@ async function restoreAsAsked(bench: Workbench) {
 			root: bench.workspace("a"),
 			profile: plainProfile,
 			privateDir: bench.privateDir("a"),
-			log: bench.log,
+			logger: bench.logger,
 		},
 		...{
 			times: await loadFileTimes(),

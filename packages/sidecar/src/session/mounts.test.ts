@@ -30,7 +30,7 @@ async function restoreAt(bench: Workbench, machine: string, at: number): Promise
 			times: await loadFileTimes(),
 			quickHash: () => 0n,
 			label: "test",
-			log: bench.log,
+			logger: bench.logger,
 			progress: noProgress,
 		},
 	});
@@ -149,7 +149,7 @@ describe("a mount inside the workspace", () => {
 		for (const _ of [1, 2]) await (await bench.open("b")).flush({ sweep: true, closed: true });
 		expect(read(root, "top")).toBe("1");
 		expect((await readLog(bench.store)).head.tree.get("m/f")).toMatchObject({ mode: 0o644 });
-		expect(bench.log.events).toContainEqual(
+		expect(bench.logger.events).toContainEqual(
 			expect.objectContaining({ level: "warn", event: "restore.read-only-mounts" }),
 		);
 	});
@@ -275,7 +275,7 @@ describe("a single mounted file", () => {
 		expect(read(bench.dir, "small")).toBe("log");
 		expect(read(bench.dir, "large").length).toBe(3_000_000);
 		expect(statSync(join(bench.dir, "small")).ino).toBe(ino);
-		expect(bench.log.events).toContainEqual(
+		expect(bench.logger.events).toContainEqual(
 			expect.objectContaining({ level: "warn", event: "restore.mounted-files" }),
 		);
 		writeFileSync(join(bench.dir, "small"), "changed outside");

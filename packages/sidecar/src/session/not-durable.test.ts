@@ -144,7 +144,7 @@ test("a missing workspace holds nothing that could be lost", async () => {
 		notDurable: [],
 		excluded: [],
 		behind: 0,
-		unbelieved: 0,
+		deferredDeletions: 0,
 		elsewhere: [],
 	});
 });

@@ -68,7 +68,7 @@ export interface DiskState {
 	 * Missing files whose deletion no watcher saw and the deletion brake does not trust: a restore
 	 * brings them back.
 	 */
-	readonly unbelieved: number;
+	readonly deferredDeletions: number;
 	/** Content in the log of additional roots that are not configured on this machine. */
 	readonly elsewhere: readonly RootElsewhere[];
 }
@@ -102,7 +102,7 @@ export async function inspectDisk(
 			notDurable: displaced,
 			excluded: [],
 			behind: head.tree.size,
-			unbelieved: 0,
+			deferredDeletions: 0,
 			elsewhere,
 		};
 	const planned = justPlanned ?? (await planDisk(options, head));
@@ -144,7 +144,7 @@ export async function inspectDisk(
 		notDurable,
 		excluded,
 		behind,
-		unbelieved: planned.unbelieved,
+		deferredDeletions: planned.deferredDeletions,
 		elsewhere,
 	};
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it } from "vitest";
 import {
-	machineWithClock,
+	environmentWithClock,
 	openclawProfile,
 	plainProfile,
 	type Workbench,
@@ -28,8 +28,8 @@ async function filled(bench: Workbench) {
 	for (let index = 0; index < 20; index++)
 		writeFileSync(join(bench.workspace("a"), `f${index}`), `${index}`);
 	for (let index = 0; index < 12; index++) writeFileSync(join(notes, `n${index}`), `${index}`);
-	const clock = machineWithClock();
-	const session = await bench.open("a", { roots: { notes }, machine: clock.machine });
+	const clock = environmentWithClock();
+	const session = await bench.open("a", { roots: { notes }, environment: clock.environment });
 	await session.flush({ sweep: true });
 	return { notes, session, clock };
 }
@@ -81,7 +81,10 @@ describe("an additional root", () => {
 		await using bench = await workbench();
 		const { notes, session, clock } = await filled(bench);
 		for (let index = 0; index < 11; index++) rmSync(join(notes, `n${index}`));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 11 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferredDeletions: 11,
+		});
 		clock.pass(61_000);
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "committed", removed: 11 });
 	});
@@ -93,7 +96,10 @@ describe("an additional root", () => {
 		for (let index = 0; index < 30; index++) writeFileSync(join(notes, `more${index}`), "");
 		await session.flush({ sweep: true });
 		for (let index = 0; index < 20; index++) rmSync(join(bench.workspace("a"), `f${index}`));
-		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "nothing", held: 20 });
+		expect(await session.flush({ sweep: true })).toMatchObject({
+			kind: "nothing",
+			deferredDeletions: 20,
+		});
 	});
 
 	it("is authored content: no pattern for file names applies in it, and secrets in it are reported", async () => {
@@ -108,9 +114,9 @@ describe("an additional root", () => {
 		const tree = await treeOf(bench);
 		for (const name of ["yarn.lock", "notes.tmp", "server.pid", "logs/today"])
 			expect(tree.has(`.roots/notes/${name}`), name).toBe(true);
-		expect(bench.log.events.filter(({ event }) => event === "security.secret-found")).toMatchObject(
-			[{ fields: { path: ".roots/notes/key.txt" } }],
-		);
+		expect(
+			bench.logger.events.filter(({ event }) => event === "security.secret-found"),
+		).toMatchObject([{ fields: { path: ".roots/notes/key.txt" } }]);
 	});
 
 	it("obeys the workspace's ignore file by its path in the tree, and keeps its staging to itself", async () => {
@@ -204,7 +210,7 @@ describe("an additional root", () => {
 		expect(await session.flush({ sweep: true })).toMatchObject({
 			kind: "committed",
 			removed: 0,
-			held: 0,
+			deferredDeletions: 0,
 		});
 		const tree = await treeOf(bench);
 		expect([tree.get("f0"), tree.has(".roots/notes/n0"), session.isSuperseded]).toMatchObject([
@@ -232,7 +238,7 @@ describe("an additional root", () => {
 				times,
 				quickHash: () => 0n,
 				label: "test",
-				log: bench.log,
+				logger: bench.logger,
 			};
 			await (await restore({ ...common, root, privateDir, progress })).finish(true);
 		};

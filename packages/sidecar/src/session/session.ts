@@ -13,8 +13,14 @@ import type { FlushOptions, FlushResult } from "../capture/flush-result.ts";
 import { KnownRoots } from "../capture/known-roots.ts";
 import type { LargeFiles } from "../capture/large-files.ts";
 import { type Excluded, SecretGuard } from "../capture/secret-guard.ts";
+import {
+	type Environment,
+	type Moment,
+	newRestoreId,
+	now,
+	thisEnvironment,
+} from "../commit/environment.ts";
 import { LogWriter } from "../commit/log-writer.ts";
-import { type Machine, type Moment, newRestoreId, now, thisMachine } from "../commit/machine.ts";
 import { type QuarantinedWriter, quarantinedIn } from "../commit/quarantined.ts";
 import type { LogRead } from "../commit/read-log.ts";
 import { untilResolved } from "../commit/until-resolved.ts";
@@ -55,7 +61,7 @@ export interface SessionOptions extends Workspace {
 	 * much later. Default one minute.
 	 */
 	readonly sweepIntervalMs?: number;
-	readonly machine?: Machine;
+	readonly environment?: Environment;
 	/** What each commit says about the workspace, by name; see `Annotation`. Default: nothing. */
 	readonly annotate?: (() => Annotations) | undefined;
 	/**
@@ -138,7 +144,7 @@ export class Session {
 		mkdirSync(tempDir, { recursive: true, mode: 0o700 });
 		this.#flusher = new Flusher({
 			store: options.store,
-			machine: options.machine ?? thisMachine,
+			environment: options.environment ?? thisEnvironment,
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
@@ -155,13 +161,13 @@ export class Session {
 				local,
 				index: writer.index,
 				quickHash,
-				log: options.log,
+				logger: options.logger,
 				unset: () => UnsetMetadata.read(options.privateDir),
 				secrets: new SecretGuard({
 					policy: options.onSecret ?? "warn",
 					profile: options.profile,
 					quickHash,
-					log: options.log,
+					logger: options.logger,
 				}),
 			},
 		});
@@ -175,25 +181,28 @@ export class Session {
 	 * @throws SidecarError as `boot`, STORE_UNREACHABLE if the fence stays undecided
 	 */
 	static async open(options: SessionOptions): Promise<Session> {
-		const { store, log, prepared, signal } = options;
-		const machine = options.machine ?? thisMachine;
+		const { store, logger, prepared, signal } = options;
+		const environment = options.environment ?? thisEnvironment;
 		let started = performance.now();
-		let since = prepared?.since ?? now(machine);
-		const [read, tools] = await Promise.all([readWhenHandedOver(options, machine), loadTools()]);
+		let since = prepared?.since ?? now(environment);
+		const [read, tools] = await Promise.all([
+			readWhenHandedOver(options, environment),
+			loadTools(),
+		]);
 		if (!tools.times.exact)
-			log.warn("restore.times-rounded", {
+			logger.warn("restore.times-rounded", {
 				reason: "koffi is not installed: times are kept to about 250 ns",
 			});
 		const planned = read === prepared?.read ? prepared.planned : undefined;
-		const restoreOptions: BootOptions = { ...options, ...tools, label: newRestoreId(machine) };
+		const restoreOptions: BootOptions = { ...options, ...tools, label: newRestoreId(environment) };
 		for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
-			if (attempt > 0) since = now(machine);
+			if (attempt > 0) since = now(environment);
 			const restored = await boot(
 				attempt === 0 ? { ...restoreOptions, read, planned } : { ...restoreOptions, expect: "any" },
 			);
 			const { files, bytes, written, keptLocal } = restored;
 			const ms = Math.round(performance.now() - started);
-			log.info("restore.finished", {
+			logger.info("restore.finished", {
 				seq: restored.head.seq,
 				files,
 				bytes,
@@ -203,14 +212,14 @@ export class Session {
 			});
 			// If the filter cannot be read, the gate stays shut and the other writer keeps the tree.
 			const filter = restored.filter();
-			const writer = new LogWriter(store, machine, restored.head, since, restored.storeTimeMs);
+			const writer = new LogWriter(store, environment, restored.head, since, restored.storeTimeMs);
 			const fenced = async () =>
-				await untilResolved(writer, machine, await writer.fence(signal), { signal });
+				await untilResolved(writer, environment, await writer.fence(signal), { signal });
 			const [{ kind }] = await Promise.all([fenced(), restored.finish(false)]);
 			if (kind !== "committed") {
-				tellOverwritten(writer, undefined, log);
+				tellOverwritten(writer, undefined, logger);
 				const { fence: owner } = writer.head;
-				log.warn("fence.lost", {
+				logger.warn("fence.lost", {
 					kind: "security",
 					seq: restored.head.seq + 1,
 					owner: owner.writer,
@@ -222,7 +231,7 @@ export class Session {
 			const session = new Session(options, writer, restored, filter, restoreOptions);
 			session.#mark(false);
 			const { fence: over, isClosed } = restored.head;
-			log.info("fence.won", {
+			logger.info("fence.won", {
 				kind: "security",
 				seq: writer.head.seq,
 				writer: writer.id,
@@ -265,7 +274,7 @@ export class Session {
 	}
 
 	/** Large files in transfer; a flush commits each one after its transfer. */
-	get large(): Pick<LargeFiles, "paths" | "sinceMs" | "readySinceMs" | "settled"> {
+	get large(): Pick<LargeFiles, "paths" | "sinceMs" | "readySinceMs" | "finished"> {
 		return this.#flusher.large;
 	}
 
@@ -289,7 +298,7 @@ export class Session {
 	 */
 	async watch(onChange: () => void): Promise<WorkspaceWatcher> {
 		const requestRescan = (reason: string) => {
-			this.#options.log.debug("watch.doubt", { reason });
+			this.#options.logger.debug("watch.doubt", { reason });
 			const noWatch = noWatchReason(reason);
 			if (noWatch !== undefined)
 				this.#tellUnwatched({ directory: this.#options.root.main, reason: noWatch });
@@ -339,7 +348,7 @@ export class Session {
 	#tellUnwatched({ directory, reason }: Unwatched): void {
 		if (this.#unwatched.has(directory)) return;
 		this.#unwatched.set(directory, reason);
-		this.#options.log.warn("watch.not-supported", { directory, reason });
+		this.#options.logger.warn("watch.not-supported", { directory, reason });
 	}
 
 	hint(path: string): void {
@@ -357,7 +366,7 @@ export class Session {
 		await this.#lookAtRoots();
 		const flushed = this.#flusher.flush({ ...options, refused: this.#ignoreRefusal });
 		const result = await flushed.finally(() =>
-			tellOverwritten(this.#writer, overwritten, this.#options.log),
+			tellOverwritten(this.#writer, overwritten, this.#options.logger),
 		);
 		// Ensures another flush, and another look, soon.
 		if (ignoring === "pending") this.#flusher.requestRescan();
@@ -367,7 +376,7 @@ export class Session {
 			this.#mark(clean);
 		}
 		if (!wasSuperseded && this.#writer.isSuperseded) {
-			this.#options.log.error("writer.superseded", {
+			this.#options.logger.error("writer.superseded", {
 				writer: this.#writer.id,
 				previously,
 				owner: this.#writer.head.fence.writer,
@@ -401,19 +410,19 @@ export class Session {
 	 * no longer ignored.
 	 */
 	async #lookAtIgnoreFile(): Promise<"same" | "pending" | "changed"> {
-		const { log } = this.#options;
+		const { logger } = this.#options;
 		try {
 			const ignoring = this.#filter.refresh();
 			this.#ignoreRefusal = undefined;
 			if (ignoring !== "changed") return ignoring;
-			log.info("ignore.changed");
+			logger.info("ignore.changed");
 			this.#flusher.requestRescan();
 			await this.#rewatch?.();
 			return ignoring;
 		} catch (error) {
 			// The previous patterns stay in force.
 			const reason = error instanceof SidecarError ? error.message : String(error);
-			if (reason !== this.#ignoreRefusal?.reason) log.error("ignore.unreadable", { error });
+			if (reason !== this.#ignoreRefusal?.reason) logger.error("ignore.unreadable", { error });
 			this.#ignoreRefusal = { path: IGNORE_FILE, reason };
 			return "same";
 		}
@@ -436,8 +445,8 @@ export class Session {
 	 * SidecarError as `dropQuarantined`
 	 */
 	async dropQuarantined(wanted: Selection, options: DropOptions): Promise<Dropped> {
-		const machine = this.#options.machine ?? thisMachine;
-		const dropped = await dropQuarantined(this.#writer, machine, wanted, options);
+		const environment = this.#options.environment ?? thisEnvironment;
+		const dropped = await dropQuarantined(this.#writer, environment, wanted, options);
 		this.#mark(false);
 		this.#tellQuarantined();
 		return dropped;
@@ -461,7 +470,7 @@ export class Session {
 		try {
 			const result = await repack(
 				this.#options.store,
-				this.#options.machine ?? thisMachine,
+				this.#options.environment ?? thisEnvironment,
 				this.#writer,
 				signal,
 			);
@@ -486,7 +495,7 @@ export class Session {
 		if (!isNews) return;
 		const sum = (of: (each: QuarantinedWriter) => number) =>
 			quarantined.reduce((total, each) => total + of(each), 0);
-		this.#options.log.warn("recover.waiting", {
+		this.#options.logger.warn("recover.waiting", {
 			kind: "security",
 			writers: quarantined.map(({ writer }) => writer),
 			files: sum(({ files }) => files),
@@ -519,15 +528,15 @@ export class Session {
 				clean,
 			});
 		} catch (error) {
-			this.#options.log.warn("workspace.marker-not-written", { error });
+			this.#options.logger.warn("workspace.marker-not-written", { error });
 		}
 	}
 }
 
 /** Always logged: operators must learn that the store let two writers win one slot. */
-function tellOverwritten(writer: LogWriter, known: number | undefined, log: Logger): void {
+function tellOverwritten(writer: LogWriter, known: number | undefined, logger: Logger): void {
 	if (writer.overwritten === undefined || writer.overwritten === known) return;
-	log.error("store.overwrote", {
+	logger.error("store.overwrote", {
 		kind: "security",
 		seq: writer.overwritten,
 		writer: writer.id,

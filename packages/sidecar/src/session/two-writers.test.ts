@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { workbench } from "../../../testkit/workbench.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 
 describe("two writers", () => {
@@ -39,7 +39,9 @@ describe("two writers", () => {
 			`.recovered/${first.writerId}/MEMORY.md`,
 			"MEMORY.md",
 		]);
-		expect(bench.log.events.filter(({ event }) => event === "writer.superseded")).toHaveLength(1);
+		expect(bench.logger.events.filter(({ event }) => event === "writer.superseded")).toHaveLength(
+			1,
+		);
 
 		// The owner continues, and a third machine gets the owner's tree without what was quarantined.
 		writeFileSync(join(bench.workspace("b"), "more.md"), "more");
@@ -101,7 +103,7 @@ describe("two writers", () => {
 			quarantined: false,
 		});
 		expect(
-			bench.log.events
+			bench.logger.events
 				.filter(({ event }) => event === "recover.waiting")
 				.map(({ fields }) => fields),
 		).toEqual([{ writers: [dead.writerId], files: 2, bytes: 3060 }]);
@@ -160,8 +162,8 @@ describe("two writers", () => {
 	it("never repeat a commit whose answer was lost, and forget nothing meanwhile", async () => {
 		await using bench = await workbench();
 		const store = new FaultyStore(bench.store);
-		const machine = { ...thisMachine, sleep: async () => {} };
-		const session = await bench.open("a", { store, machine });
+		const environment = { ...thisEnvironment, sleep: async () => {} };
+		const session = await bench.open("a", { store, environment });
 		writeFileSync(join(bench.workspace("a"), "f"), "one");
 		store.queue("lost-request", "lost-request", "lost-request");
 		expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });

@@ -8,8 +8,8 @@ import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, vi } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { plainProfile, workbench } from "../../../testkit/workbench.ts";
+import { now, thisEnvironment } from "../commit/environment.ts";
 import { LogWriter } from "../commit/log-writer.ts";
-import { now, thisMachine } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import type { Entry } from "../log/types.ts";
@@ -38,7 +38,7 @@ describe("a commit that no reader could decode", () => {
 		it(`is not put by the writer, and the next commit succeeds: ${what}`, async () => {
 			await using bench = await workbench();
 			const store = new FaultyStore(bench.store);
-			const writer = new LogWriter(store, thisMachine, EMPTY_HEAD, now(thisMachine));
+			const writer = new LogWriter(store, thisEnvironment, EMPTY_HEAD, now(thisEnvironment));
 			await writer.fence();
 			const before = store.sent.length;
 			const delta = (each: Entry) => ({

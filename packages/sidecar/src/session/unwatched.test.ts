@@ -34,9 +34,9 @@ describe("deletions in the very directory that was restored", () => {
 		for (let count = 0; count < 2; count++) await session.flush({ sweep: true });
 		await session.flush({ closed: true });
 		expect((await readLog(bench.store)).head.tree.size).toBe(names.length + 1);
-		expect(bench.log.events.filter(({ event }) => event === "deletion.not-believed")).toMatchObject(
-			[{ fields: { files: 20 } }],
-		);
+		expect(
+			bench.logger.events.filter(({ event }) => event === "deletion.not-believed"),
+		).toMatchObject([{ fields: { files: 20 } }]);
 	});
 
 	it("are not trusted if something critical is gone", async () => {

@@ -18,7 +18,7 @@ export interface Workspace {
 	readonly privateDir: string;
 	/** How to treat a file that holds a secret in an unexpected place. Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly progress: Progress;
 	readonly signal?: AbortSignal | undefined;
 }

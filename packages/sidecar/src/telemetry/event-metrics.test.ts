@@ -1,17 +1,17 @@
 import { globSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { METERED_EVENTS, metered } from "./event-metrics.ts";
-import { recordingLog } from "./logger.ts";
+import { recordingLogger } from "./logger.ts";
 import { emfLine, type MetricValues } from "./metrics.ts";
 
 function metering() {
 	const values: MetricValues[] = [];
-	const log = recordingLog();
-	return { values, log, metered: metered(log, (each) => values.push(each)) };
+	const logger = recordingLogger();
+	return { values, logger, metered: metered(logger, (each) => values.push(each)) };
 }
 
 test("an event's numbers become metrics, in seconds and bytes, and the event itself is still written", () => {
-	const { values, log, metered } = metering();
+	const { values, logger, metered } = metering();
 	metered.info("restore.finished", { seq: 4, files: 3, bytes: 1024, ms: 1500 });
 	metered
 		.child({ writer: "w" })
@@ -22,21 +22,23 @@ test("an event's numbers become metrics, in seconds and bytes, and the event its
 		{ FlushBytes: 10, FlushTime: 0.02, DurabilityLag: 1.2 },
 		{ SkippedFiles: 1 },
 	]);
-	expect(log.events.map(({ event, level }) => [level, event])).toEqual([
+	expect(logger.events.map(({ event, level }) => [level, event])).toEqual([
 		["info", "restore.finished"],
 		["info", "flush.committed"],
 		["warn", "flush.not-taken"],
 	]);
-	expect(log.events[1]?.fields).toMatchObject({ writer: "w", seq: 5 });
+	expect(logger.events[1]?.fields).toMatchObject({ writer: "w", seq: 5 });
 });
 
 test("what a model took is counted in total and for the model, once it has answered", () => {
 	const lines: (string | undefined)[] = [];
-	const log = metered(recordingLog(), (values, model) => lines.push(emfLine(1, values, model)));
+	const logger = metered(recordingLogger(), (values, model) =>
+		lines.push(emfLine(1, values, model)),
+	);
 	const usage = { inputTokens: 100, cachedTokens: 40, outputTokens: 7, isEstimated: false };
-	log.info("model.answered", { model: "m-1", ...usage, usedToday: 147, ms: 1500 });
-	log.warn("model.failed", { model: "made-up", status: 404 });
-	log.warn("model.budget-spent", { status: 429 });
+	logger.info("model.answered", { model: "m-1", ...usage, usedToday: 147, ms: 1500 });
+	logger.warn("model.failed", { model: "made-up", status: 404 });
+	logger.warn("model.budget-spent", { status: 429 });
 	const [answered, failed, spent] = lines.map((line) => JSON.parse(line ?? ""));
 	expect(answered).toMatchObject({
 		Service: "openclaw-sidecar",

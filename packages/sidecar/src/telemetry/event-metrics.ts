@@ -55,7 +55,10 @@ const METERS: Readonly<Record<EventName, Meter>> = {
 export const METERED_EVENTS: readonly string[] = Object.keys(METERS);
 
 /** @param emit called with the metrics of an event, right after the event was written */
-export function metered(log: Logger, emit: (values: MetricValues, model?: string) => void): Logger {
+export function metered(
+	logger: Logger,
+	emit: (values: MetricValues, model?: string) => void,
+): Logger {
 	const wrap = (inner: Logger): Logger => {
 		const at =
 			(level: "error" | "warn" | "info" | "debug") =>
@@ -74,7 +77,7 @@ export function metered(log: Logger, emit: (values: MetricValues, model?: string
 			child: (fields) => wrap(inner.child(fields)),
 		};
 	};
-	return wrap(log);
+	return wrap(logger);
 }
 
 const number = (value: unknown) => (typeof value === "number" ? value : Number.NaN);

@@ -6,21 +6,25 @@ import {
 	kindOf,
 	LOG_LEVELS,
 	type LogLevel,
-	recordingLog,
+	recordingLogger,
 	serializeError,
-	silentLog,
+	silentLogger,
 } from "./logger.ts";
 
 function logging(level: LogLevel) {
 	const raw: string[] = [];
-	const log = createLogger(level, { write: (line) => void raw.push(line) });
-	return { log, raw, lines: () => raw.map((line) => JSON.parse(line) as Record<string, unknown>) };
+	const logger = createLogger(level, { write: (line) => void raw.push(line) });
+	return {
+		logger,
+		raw,
+		lines: () => raw.map((line) => JSON.parse(line) as Record<string, unknown>),
+	};
 }
 
 describe("createLogger", () => {
 	test("writes one JSON object per event, without pid, host name or message", () => {
-		const { log, raw, lines } = logging("info");
-		log.info("restore.finished", { files: 3, mtimeNs: 2n ** 60n });
+		const { logger, raw, lines } = logging("info");
+		logger.info("restore.finished", { files: 3, mtimeNs: 2n ** 60n });
 		expect(raw[0]?.endsWith("}\n")).toBe(true);
 		expect(Object.keys(lines()[0] ?? {})).toEqual([
 			"level",
@@ -40,8 +44,8 @@ describe("createLogger", () => {
 	});
 
 	test.each(LOG_LEVELS)("level %s passes lines of at least that severity", (level) => {
-		const { log, lines } = logging(level);
-		for (const at of ["debug", "info", "warn", "error"] as const) log[at]("a.b");
+		const { logger, lines } = logging(level);
+		for (const at of ["debug", "info", "warn", "error"] as const) logger[at]("a.b");
 		const order: readonly string[] = LOG_LEVELS;
 		expect(lines().map((line) => line.level)).toEqual(
 			["debug", "info", "warn", "error"].filter((at) => order.indexOf(at) >= order.indexOf(level)),
@@ -49,24 +53,24 @@ describe("createLogger", () => {
 	});
 
 	test("a child's fields are on every line, and a line's own field wins without a duplicate key", () => {
-		const { log, raw, lines } = logging("info");
-		const child = log.child({ namespace: "anna", seq: 1 }).child({ writer: "w" });
+		const { logger, raw, lines } = logging("info");
+		const child = logger.child({ namespace: "anna", seq: 1 }).child({ writer: "w" });
 		child.warn("flush.retried", { seq: 2 });
 		expect(lines()[0]).toMatchObject({ namespace: "anna", writer: "w", seq: 2 });
 		expect(raw[0]?.match(/"seq"/g)).toHaveLength(1);
 	});
 
 	test("derives the kind from the area unless it is given", () => {
-		const { log, raw, lines } = logging("info");
-		log.info("daemon.started");
-		log.info("security.refused");
-		log.warn("restore.path-rejected", { kind: "security" });
+		const { logger, raw, lines } = logging("info");
+		logger.info("daemon.started");
+		logger.info("security.refused");
+		logger.warn("restore.path-rejected", { kind: "security" });
 		expect(lines().map((line) => line.kind)).toEqual(["lifecycle", "security", "security"]);
 		expect(raw[2]?.match(/"kind"/g)).toHaveLength(1);
 	});
 
 	test("redacts secrets by key, down to three levels", () => {
-		const { log, raw } = logging("info");
+		const { logger, raw } = logging("info");
 		const secrets = {
 			authorization: "S3CRET",
 			token: "S3CRET",
@@ -74,19 +78,19 @@ describe("createLogger", () => {
 			sessionToken: "S3CRET",
 			password: "S3CRET",
 		};
-		log.info("a.b", {
+		logger.info("a.b", {
 			...secrets,
 			headers: { Authorization: "S3CRET", "x-amz-security-token": "S3CRET" },
 			request: { credentials: secrets },
 		});
-		log.child({ env: { AWS_SECRET_ACCESS_KEY: "S3CRET" } }).info("a.b");
+		logger.child({ env: { AWS_SECRET_ACCESS_KEY: "S3CRET" } }).info("a.b");
 		expect(raw.join("")).not.toContain("S3CRET");
 		expect(raw.join("")).toContain("[redacted]");
 	});
 
 	test("does not redact the caller's object", () => {
 		const fields = { request: { token: "S3CRET" } };
-		logging("info").log.info("a.b", fields);
+		logging("info").logger.info("a.b", fields);
 		expect(fields.request.token).toBe("S3CRET");
 	});
 
@@ -96,7 +100,7 @@ describe("createLogger", () => {
 			cause: new Error("inner"),
 		});
 		const atInfo = logging("info");
-		atInfo.log.error("cli.failed", { error });
+		atInfo.logger.error("cli.failed", { error });
 		expect(atInfo.lines()[0]?.error).toEqual({
 			code: "NAMESPACE_INVALID",
 			message: error.message,
@@ -105,7 +109,7 @@ describe("createLogger", () => {
 			cause: { name: "Error", message: "inner" },
 		});
 		const atDebug = logging("debug");
-		atDebug.log.error("cli.failed", { error });
+		atDebug.logger.error("cli.failed", { error });
 		expect(atDebug.lines()[0]?.error).toMatchObject({
 			stack: error.stack,
 			cause: { stack: expect.any(String) },
@@ -159,17 +163,17 @@ test.each([
 	["security.superseded", "security"],
 ] as const)("kindOf(%s) is %s", (event, kind) => expect(kindOf(event)).toBe(kind));
 
-test("recordingLog keeps events unchanged, children's included", () => {
-	const log = recordingLog();
+test("recordingLogger keeps events unchanged, children's included", () => {
+	const logger = recordingLogger();
 	const error = new Error("x");
-	log.child({ a: 1 }).error("flush.failed", { error });
-	log.debug("daemon.idle");
-	expect(log.events).toEqual([
+	logger.child({ a: 1 }).error("flush.failed", { error });
+	logger.debug("daemon.idle");
+	expect(logger.events).toEqual([
 		{ level: "error", event: "flush.failed", kind: "sync", fields: { a: 1, error } },
 		{ level: "debug", event: "daemon.idle", kind: "lifecycle", fields: {} },
 	]);
 });
 
-test("silentLog accepts everything", () => {
-	expect(silentLog.child({ a: 1 }).info("a.b")).toBeUndefined();
+test("silentLogger accepts everything", () => {
+	expect(silentLogger.child({ a: 1 }).info("a.b")).toBeUndefined();
 });

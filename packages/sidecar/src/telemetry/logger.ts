@@ -89,7 +89,7 @@ export function serializeError(error: unknown, withStack = false): Record<string
 }
 
 /** Drops every event: the default of the library's verbs. */
-export const silentLog: Logger = logTo(() => {});
+export const silentLogger: Logger = logTo(() => {});
 
 export interface RecordedEvent {
 	readonly level: LineLevel;
@@ -99,12 +99,12 @@ export interface RecordedEvent {
 }
 
 /** Keeps events in memory unchanged, for tests. */
-export function recordingLog(): Logger & { readonly events: readonly RecordedEvent[] } {
+export function recordingLogger(): Logger & { readonly events: readonly RecordedEvent[] } {
 	const events: RecordedEvent[] = [];
-	const log = logTo((level, event, { kind = kindOf(event), ...fields }) =>
+	const logger = logTo((level, event, { kind = kindOf(event), ...fields }) =>
 		events.push({ level, event, kind, fields }),
 	);
-	return { ...log, events };
+	return { ...logger, events };
 }
 
 type Write = (level: LineLevel, event: EventName, fields: LogFields) => void;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { recordingLog } from "./logger.ts";
+import { recordingLogger } from "./logger.ts";
 import { logProgress, noProgress, terminalProgress } from "./progress.ts";
 
 const MIB = 1024 ** 2;
@@ -70,9 +70,9 @@ describe("terminalProgress", () => {
 
 describe("logProgress", () => {
 	test("logs one event every five seconds and one at the end", () => {
-		const log = recordingLog();
+		const logger = recordingLogger();
 		let nowMs = 0;
-		const progress = logProgress(log, () => nowMs);
+		const progress = logProgress(logger, () => nowMs);
 		progress.start("restore", { files: 100, bytes: 1000 });
 		for (let i = 0; i < 12; i++) {
 			nowMs += 1_000;
@@ -80,13 +80,18 @@ describe("logProgress", () => {
 		}
 		progress.end();
 		expect(
-			log.events.map(({ event, fields }) => [event, fields.files, fields.elapsedMs, fields.done]),
+			logger.events.map(({ event, fields }) => [
+				event,
+				fields.files,
+				fields.elapsedMs,
+				fields.done,
+			]),
 		).toEqual([
 			["restore.progress", 5, 5_000, false],
 			["restore.progress", 10, 10_000, false],
 			["restore.progress", 12, 12_000, true],
 		]);
-		expect(log.events[0]).toMatchObject({
+		expect(logger.events[0]).toMatchObject({
 			level: "info",
 			kind: "sync",
 			fields: { filesTotal: 100, bytes: 50, bytesTotal: 1000 },
@@ -94,12 +99,12 @@ describe("logProgress", () => {
 	});
 
 	test("a new phase ends the previous one", () => {
-		const log = recordingLog();
-		const progress = logProgress(log, () => 0);
+		const logger = recordingLogger();
+		const progress = logProgress(logger, () => 0);
 		progress.start("restore", { files: 1, bytes: 1 });
 		progress.start("verify", { files: 1, bytes: 1 });
 		progress.end();
-		expect(log.events.map(({ event, fields }) => [event, fields.done])).toEqual([
+		expect(logger.events.map(({ event, fields }) => [event, fields.done])).toEqual([
 			["restore.progress", true],
 			["verify.progress", true],
 		]);

@@ -43,9 +43,9 @@ export function terminalProgress(stream: TerminalStream, clock: Clock): Progress
 }
 
 /** `{phase}.progress` events, one every 5 s and one at the end with `done: true`. */
-export function logProgress(log: Logger, clock: Clock): Progress {
+export function logProgress(logger: Logger, clock: Clock): Progress {
 	const line = (phase: Phase, nowMs: number, done: boolean) =>
-		log.info(`${phase.name}.progress`, {
+		logger.info(`${phase.name}.progress`, {
 			files: phase.done.files,
 			filesTotal: phase.total.files,
 			bytes: phase.done.bytes,

@@ -82,7 +82,7 @@ for (const { name, make, skip } of stores) {
 			const session = await bench.open("a", { expect: "existing" });
 			expect(text(bench, "a", "MEMORY.md")).toBe("who I am");
 			expect(text(bench, "a", "memory/2026-01-01.md")).toBe("what I did");
-			expect(bench.log.events.map(({ event }) => event)).toEqual(
+			expect(bench.logger.events.map(({ event }) => event)).toEqual(
 				expect.arrayContaining([
 					"import.adopting",
 					"import.finished",
@@ -97,7 +97,9 @@ for (const { name, make, skip } of stores) {
 			await session.flush({ sweep: true, closed: true });
 			await bench.open("b");
 			expect(text(bench, "b", "MEMORY.md")).toBe("who I became");
-			expect(bench.log.events.filter(({ event }) => event === "import.adopting")).toHaveLength(1);
+			expect(bench.logger.events.filter(({ event }) => event === "import.adopting")).toHaveLength(
+				1,
+			);
 		});
 
 		it("takes a directory `log` or `packs` of the workspace as workspace content, before and after", async () => {
@@ -160,7 +162,7 @@ for (const { name, make, skip } of stores) {
 			// Fences only: searched again, and nothing is found.
 			await bench.open("b");
 			expect((await headOf(bench)).tree.size).toBe(0);
-			expect(bench.log.events.some(({ event }) => event.startsWith("import."))).toBe(false);
+			expect(bench.logger.events.some(({ event }) => event.startsWith("import."))).toBe(false);
 		});
 
 		it("adopts after a boot that was interrupted after its fence", async () => {

@@ -10,7 +10,7 @@
  */
 
 import type { SecretPolicy } from "../capture/secret-guard.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { SidecarError } from "../errors.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
@@ -27,7 +27,7 @@ export interface AdoptOptions {
 	/** The xxh64 hash of the bytes. */
 	readonly quickHash: (bytes: Uint8Array) => bigint;
 	readonly times: FileTimes;
-	readonly log: Logger;
+	readonly logger: Logger;
 	readonly progress: Progress;
 	/** How to treat secrets in them; default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
@@ -65,11 +65,11 @@ export async function adopt(options: AdoptOptions): Promise<boolean> {
 			remedy: "check --namespace, or leave out --expect to import them",
 		});
 	}
-	options.log.warn("import.adopting", {
+	options.logger.warn("import.adopting", {
 		from: survey.url,
 		files: survey.files,
 		bytes: survey.bytes,
 	});
-	await importPlace({ ...options, machine: thisMachine }, survey);
+	await importPlace({ ...options, environment: thisEnvironment }, survey);
 	return true;
 }

@@ -10,8 +10,8 @@
 
 import { Flusher } from "../capture/flush.ts";
 import { SecretGuard, type SecretPolicy } from "../capture/secret-guard.ts";
+import { type Environment, now } from "../commit/environment.ts";
 import { LogWriter } from "../commit/log-writer.ts";
-import { type Machine, now } from "../commit/machine.ts";
 import { readLog } from "../commit/read-log.ts";
 import { retryUnknown, untilResolved } from "../commit/until-resolved.ts";
 import { LocalTree } from "../disk/local-tree.ts";
@@ -33,8 +33,8 @@ export interface CommitDirectoryOptions {
 	/** Private, outside the directory. Copies of databases are here only while they are read. */
 	readonly tempDir: string;
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	readonly machine: Machine;
-	readonly log: Logger;
+	readonly environment: Environment;
+	readonly logger: Logger;
 	/** Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
 	readonly signal?: AbortSignal | undefined;
@@ -49,14 +49,14 @@ const FENCE_TRIES = 10;
  * committed, except for STORE_UNREACHABLE, which leaves that open
  */
 export async function commitDirectory(options: CommitDirectoryOptions): Promise<Head> {
-	const { store, directory, machine, log, signal } = options;
-	const since = now(machine);
+	const { store, directory, environment, logger, signal } = options;
+	const since = now(environment);
 	const { head, storeTimeMs } = await readLog(store, { signal });
 	requireEmpty(head, store);
-	const writer = new LogWriter(store, machine, head, since, storeTimeMs);
+	const writer = new LogWriter(store, environment, head, since, storeTimeMs);
 	await takeOver(writer, options);
 	const { filter, profile, tempDir, quickHash, onSecret = "warn" } = options;
-	const secrets = new SecretGuard({ policy: onSecret, profile, quickHash, log });
+	const secrets = new SecretGuard({ policy: onSecret, profile, quickHash, logger });
 	const context = {
 		root: directory,
 		filter,
@@ -65,18 +65,18 @@ export async function commitDirectory(options: CommitDirectoryOptions): Promise<
 		local: new LocalTree(),
 		index: writer.index,
 		quickHash,
-		log,
+		logger,
 		secrets,
 	};
 	const flusher = new Flusher({
 		store,
-		machine,
+		environment,
 		writer,
 		context,
 		root: identityOf(requireDirectory(directory)),
 	});
 	const flush = () => flusher.flush({ sweep: true, closed: true, allOrNothing: true, signal });
-	await retryUnknown(machine, flush, { code: "STORE_UNREACHABLE", signal });
+	await retryUnknown(environment, flush, { code: "STORE_UNREACHABLE", signal });
 	return writer.head;
 }
 
@@ -98,10 +98,12 @@ function requireEmpty(head: Head, store: ObjectStore): void {
 
 async function takeOver(
 	writer: LogWriter,
-	{ store, machine, signal }: CommitDirectoryOptions,
+	{ store, environment, signal }: CommitDirectoryOptions,
 ): Promise<void> {
 	for (let attempt = 0; attempt < FENCE_TRIES; attempt++) {
-		const { kind } = await untilResolved(writer, machine, await writer.fence(signal), { signal });
+		const { kind } = await untilResolved(writer, environment, await writer.fence(signal), {
+			signal,
+		});
 		if (kind === "committed") return;
 		requireEmpty(writer.head, store);
 	}

@@ -13,7 +13,7 @@ import {
 	workbench,
 } from "../../../testkit/workbench.ts";
 import { readDisk } from "../../../testkit/workspace/disk.ts";
-import { thisMachine } from "../commit/machine.ts";
+import { thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import { namespaced } from "../store/namespaced.ts";
@@ -36,7 +36,7 @@ async function importInto(
 	const times = await loadFileTimes();
 	const quickHash = (bytes: Uint8Array) => h64Raw(bytes);
 	const privateDir = bench.privateDir("import");
-	const { log } = bench;
+	const { logger } = bench;
 	return await importPlace(
 		{
 			store,
@@ -44,8 +44,8 @@ async function importInto(
 			privateDir,
 			times,
 			quickHash,
-			machine: thisMachine,
-			log,
+			environment: thisEnvironment,
+			logger,
 			progress: noProgress,
 		},
 		survey,

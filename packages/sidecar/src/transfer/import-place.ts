@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import type { SecretPolicy } from "../capture/secret-guard.ts";
-import type { Machine } from "../commit/machine.ts";
+import type { Environment } from "../commit/environment.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import { RECOVERED_DIRECTORY } from "../log/safe-path.ts";
@@ -32,8 +32,8 @@ export interface ImportPlaceOptions {
 	readonly privateDir: string;
 	readonly times: FileTimes;
 	readonly quickHash: (bytes: Uint8Array) => bigint;
-	readonly machine: Machine;
-	readonly log: Logger;
+	readonly environment: Environment;
+	readonly logger: Logger;
 	readonly progress: Progress;
 	/** Default `warn`. */
 	readonly onSecret?: SecretPolicy | undefined;
@@ -58,17 +58,17 @@ const SPARE_BYTES = 16 * 1024 * 1024;
 /** @throws SidecarError as `stageObjects` and `commitDirectory`; WORKSPACE_DISK_FULL */
 export async function importPlace(options: ImportPlaceOptions, survey: Survey): Promise<Imported> {
 	const started = performance.now();
-	const { log } = options;
-	log.info("import.started", { from: survey.url, files: survey.files, bytes: survey.bytes });
+	const { logger } = options;
+	logger.info("import.started", { from: survey.url, files: survey.files, bytes: survey.bytes });
 	const imported = await withStaging(options.privateDir, (staging) =>
 		survey.kind === "objects"
 			? importObjects(options, survey, staging)
 			: importDirectory(options, survey, staging),
 	);
 	const { leftOut, ...counts } = imported;
-	for (const { path, reason } of leftOut) log.info("import.left-out", { path, reason });
+	for (const { path, reason } of leftOut) logger.info("import.left-out", { path, reason });
 	const ms = Math.round(performance.now() - started);
-	log.info("import.finished", { from: survey.url, ...counts, leftOut: leftOut.length, ms });
+	logger.info("import.finished", { from: survey.url, ...counts, leftOut: leftOut.length, ms });
 	return imported;
 }
 
@@ -85,7 +85,7 @@ async function importObjects(
 		const { progress, signal } = options;
 		await stageObjects({ objects, tree, writer, progress, signal });
 	} finally {
-		await writer.settle();
+		await writer.idle();
 		writer.close();
 	}
 	const { filter } = WorkspaceFilter.open(directory, options.profile);

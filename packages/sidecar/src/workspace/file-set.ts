@@ -17,7 +17,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import type { Root } from "../path.ts";
 import { copyDescriptor } from "./copy-descriptor.ts";
 import { closeGuarded, type OpenFile, openGuarded } from "./guarded-open.ts";
-import { companionOf, isSettled, isSqlite, readHead, WAL_HEADER_BYTES } from "./sqlite-file.ts";
+import { companionOf, isSqlite, isStable, readHead, WAL_HEADER_BYTES } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat } from "./stat.ts";
 
 /** The log's index is not included: SQLite rebuilds it when it opens the database. */
@@ -140,7 +140,7 @@ async function copyOnce(
 		const grows = (path: string) =>
 			mayGrow && path.endsWith("-wal") && isWalHeader(heads.get(path));
 		for (const [path, { stat }] of opened)
-			if (!grows(path) && !(mayGrow ? isSettled(stat) : isStillFor(stat, STILL_MS))) return "moved";
+			if (!grows(path) && !(mayGrow ? isStable(stat) : isStillFor(stat, STILL_MS))) return "moved";
 		for (const [path, { fd }] of opened)
 			await copyDescriptor(fd, join(tempDir, names.get(path) as string));
 		const files: { path: string; name: string; stat: Stat; isOlder: boolean }[] = [];

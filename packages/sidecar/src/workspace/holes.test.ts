@@ -33,7 +33,7 @@ describe("a sparse file", () => {
 			bytesRead += bytes.length;
 			return true;
 		});
-		expect(read).toMatchObject({ kind: "settled", size });
+		expect(read).toMatchObject({ kind: "stable", size });
 		expect(bytesRead).toBe(size);
 		expect(found).toEqual([100, 70 * MiB + MiB - 2, 299 * MiB]);
 		expect(holes).toBeGreaterThan(290);
@@ -47,7 +47,7 @@ describe("a sparse file", () => {
 			lengths.add(bytes.length);
 			return true;
 		});
-		expect(read).toMatchObject({ kind: "settled", size });
+		expect(read).toMatchObject({ kind: "stable", size });
 		expect([...lengths]).toEqual([MiB, 5]);
 	});
 });

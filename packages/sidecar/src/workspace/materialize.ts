@@ -403,7 +403,7 @@ export class Materializer {
 	}
 
 	/** Resolves when no call to the disk is running, so that nothing keeps the file system busy. */
-	async settle(): Promise<void> {
+	async idle(): Promise<void> {
 		await this.#syncing;
 	}
 

@@ -119,19 +119,19 @@ function isIndexOf(root: Root, path: string, database: string): boolean {
  * A clock tick of the kernel's file times is up to 10 ms. Within 20 ms of a write, another write
  * can leave all times unchanged.
  */
-const SETTLED_AFTER_NS = 20_000_000n;
+const STABLE_AFTER_NS = 20_000_000n;
 
 /** Would another write change this time? */
 export const isOlderThanATick = (timeNs: bigint) =>
-	BigInt(Date.now()) * 1_000_000n - timeNs > SETTLED_AFTER_NS;
+	BigInt(Date.now()) * 1_000_000n - timeNs > STABLE_AFTER_NS;
 
 /** Would another write change its times? The ctime counts too: a rename, a new owner. */
-export function isSettled({ mtimeNs, ctimeNs }: Stat): boolean {
+export function isStable({ mtimeNs, ctimeNs }: Stat): boolean {
 	return isOlderThanATick(mtimeNs > ctimeNs ? mtimeNs : ctimeNs);
 }
 
 /** Per process: makes each string of a young write differ from all others of this process. */
-let unsettled = 0;
+let unstable = 0;
 
 /**
  * One string for the state of a database: its own stat and that of its write-ahead log. Equal
@@ -151,7 +151,7 @@ export function walFingerprint(root: Root, path: string): string {
 		`${inText(database)}:${database.ctimeNs}`,
 		frames === undefined ? "-" : inText(frames),
 	];
-	if (!isOlderThanATick(newest)) parts.push(`unsettled-${process.pid}-${++unsettled}`);
+	if (!isOlderThanATick(newest)) parts.push(`unstable-${process.pid}-${++unstable}`);
 	return parts.join(" ");
 }
 

@@ -23,8 +23,8 @@ import { closeGuarded, isInPlace, openGuarded, pin } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
 import {
-	isSettled,
 	isSqliteHeader,
+	isStable,
 	isWalMode,
 	readHead,
 	SQLITE_HEADER_BYTES,
@@ -193,7 +193,7 @@ class Pages implements PagesInPlace {
 		live: DatabaseSync | undefined,
 	): Promise<Pages | undefined> {
 		const file = toStat(fstatSync(source.guard.fd, { bigint: true }));
-		if (wal === undefined && !isSettled(file)) return undefined;
+		if (wal === undefined && !isStable(file)) return undefined;
 		const isSameLog = () =>
 			before !== undefined &&
 			before.walIno === wal?.stat.ino &&
@@ -209,7 +209,7 @@ class Pages implements PagesInPlace {
 				: await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
 		if (position === undefined) return undefined;
 		const pageCount = position.frames === 0 ? pageCountInFile : position.pageCount;
-		const isRememberable = isSettled(file) && position.pages.size <= MAX_REMEMBERED;
+		const isRememberable = isStable(file) && position.pages.size <= MAX_REMEMBERED;
 		return new Pages({
 			source,
 			walFd: wal?.fd,

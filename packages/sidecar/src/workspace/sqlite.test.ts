@@ -545,7 +545,7 @@ describe("our own descriptors", () => {
 			release = pin(stat);
 			return false;
 		});
-		expect(read.kind).toBe("unsettled");
+		expect(read.kind).toBe("unstable");
 		const child = startNode(
 			`const db = new DatabaseSync(args[0]);
 			try { db.exec("BEGIN EXCLUSIVE"); say("written"); } catch { say("locked"); }`,
@@ -602,7 +602,7 @@ describe("walFingerprint", () => {
 	async function settled(root: string, path: string): Promise<string> {
 		for (;;) {
 			const fingerprint = walFingerprint(root, path);
-			if (!fingerprint.includes("unsettled")) return fingerprint;
+			if (!fingerprint.includes("unstable")) return fingerprint;
 			await new Promise((resolve) => setImmediate(resolve));
 		}
 	}
@@ -641,7 +641,7 @@ describe("walFingerprint", () => {
 		writeFileSync(`${root}/x.db`, "1");
 		appendFileSync(`${root}/x.db`, "2");
 		const [first, second] = [walFingerprint(root, "x.db"), walFingerprint(root, "x.db")];
-		expect(first).toContain("unsettled");
+		expect(first).toContain("unstable");
 		expect(first).not.toBe(second);
 		expect(walFingerprint(root, "absent")).toBe("");
 	});

@@ -46,8 +46,8 @@ import {
 	COMPANIONS,
 	filesOf,
 	isOlderThanATick,
-	isSettled,
 	isSqliteHeader,
+	isStable,
 	isWalMode,
 	readHead,
 	SQLITE_HEADER_BYTES,
@@ -344,7 +344,7 @@ async function copyFiles(
 		const [wal, journal] = beside;
 		const before = toStat(fstatSync(guard.fd, { bigint: true }));
 		// A younger one may be written again without a change of its times.
-		if (!isSettled(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs)))
+		if (!isStable(before) || (journal.kind === "open" && !isOlderThanATick(journal.stat.mtimeNs)))
 			return MOVES;
 		const walHeader = wal.kind === "open" ? readHead(wal.fd, WAL_HEADER_BYTES) : undefined;
 		await copyDescriptor(guard.fd, file);

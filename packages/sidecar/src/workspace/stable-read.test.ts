@@ -70,21 +70,21 @@ describe("a file at rest", () => {
 			const bytes = content(size);
 			writeFileSync(`${root}/file`, bytes);
 			const { result, chunks } = await readAll(root, "file", chunkBytes);
-			expect(result).toEqual({ kind: "settled", stat: lstatPath(root, "file"), size });
+			expect(result).toEqual({ kind: "stable", stat: lstatPath(root, "file"), size });
 			expect(Buffer.concat(chunks).equals(bytes)).toBe(true);
 			expect(chunks.slice(0, -1).every(({ length }) => length === chunkBytes)).toBe(true);
 			expect(chunks.length).toBe(Math.ceil(size / chunkBytes));
 		},
 	);
 
-	test("is read up to maxBytes, and settled at that", async () => {
+	test("is read up to maxBytes, and stable at that", async () => {
 		const root = testDirectory();
 		const bytes = content(3 * MIB);
 		writeFileSync(`${root}/file`, bytes);
 		for (const maxBytes of [0, 1, KIB16, MIB + 7, 3 * MIB, 4 * MIB]) {
 			const { result, chunks } = await readAll(root, "file", KIB16, { maxBytes });
 			const size = Math.min(maxBytes, bytes.length);
-			expect(result).toMatchObject({ kind: "settled", size });
+			expect(result).toMatchObject({ kind: "stable", size });
 			expect(Buffer.concat(chunks).equals(bytes.subarray(0, size))).toBe(true);
 		}
 	});
@@ -102,7 +102,7 @@ describe("a file at rest", () => {
 		mkdirSync(`${root}/real`);
 		writeFileSync(`${root}/real/file`, "text");
 		symlinkSync("real", `${root}/alias`);
-		expect((await readAll(`${root}/alias`, "file", MIB)).result.kind).toBe("settled");
+		expect((await readAll(`${root}/alias`, "file", MIB)).result.kind).toBe("stable");
 	});
 });
 
@@ -125,19 +125,19 @@ describe("a file that changes while it is read", () => {
 	}
 
 	test.each([
-		["grows", (file: string) => appendFileSync(file, "x"), { kind: "unsettled", size: 2 * MIB }],
-		["is cut", (file: string) => truncateSync(file, MIB + 1), { kind: "unsettled", size: MIB + 1 }],
+		["grows", (file: string) => appendFileSync(file, "x"), { kind: "unstable", size: 2 * MIB }],
+		["is cut", (file: string) => truncateSync(file, MIB + 1), { kind: "unstable", size: MIB + 1 }],
 		[
 			"is cut at what was read",
 			(file: string) => truncateSync(file, MIB),
-			{ kind: "unsettled", size: MIB },
+			{ kind: "unstable", size: MIB },
 		],
 		[
 			"is written in place",
 			(file: string) => writeFileSync(file, content(2 * MIB)),
-			{ kind: "unsettled" },
+			{ kind: "unstable" },
 		],
-		["changes its mode", (file: string) => chmodSync(file, 0o600), { kind: "unsettled" }],
+		["changes its mode", (file: string) => chmodSync(file, 0o600), { kind: "unstable" }],
 		["is removed", (file: string) => rmSync(file), { kind: "gone" }],
 		[
 			"is replaced",
@@ -145,7 +145,7 @@ describe("a file that changes while it is read", () => {
 				writeFileSync(`${file}.new`, content(2 * MIB));
 				renameSync(`${file}.new`, file);
 			},
-			{ kind: "unsettled" },
+			{ kind: "unstable" },
 		],
 		[
 			"has its directory replaced, which leaves its own times alone",
@@ -154,7 +154,7 @@ describe("a file that changes while it is read", () => {
 				mkdirSync(dirname(file));
 				writeFileSync(file, content(2 * MIB));
 			},
-			{ kind: "unsettled" },
+			{ kind: "unstable" },
 		],
 		[
 			"is replaced by a directory",
@@ -162,7 +162,7 @@ describe("a file that changes while it is read", () => {
 				rmSync(file);
 				mkdirSync(file);
 			},
-			{ kind: "unsettled" },
+			{ kind: "unstable" },
 		],
 	] as const)("%s", async (_what, disturb, expected) => {
 		expect(await disturbed(disturb)).toMatchObject(expected);
@@ -184,17 +184,17 @@ describe("a file that changes while it is read", () => {
 		for (let i = 0; i < 2_000; i++) {
 			const { result, chunks } = await readAll(root, "file", MIB);
 			kinds.set(result.kind, (kinds.get(result.kind) ?? 0) + 1);
-			if (result.kind === "settled")
+			if (result.kind === "stable")
 				expect(["a", "b"].map((one) => one.repeat(5_000))).toContain(String(Buffer.concat(chunks)));
 		}
-		expect([...kinds.keys()].filter((kind) => kind !== "settled" && kind !== "unsettled")).toEqual(
+		expect([...kinds.keys()].filter((kind) => kind !== "stable" && kind !== "unstable")).toEqual(
 			[],
 		);
-		expect(kinds.get("settled")).toBeGreaterThan(0);
+		expect(kinds.get("stable")).toBeGreaterThan(0);
 	});
 
 	// @id stable-read-appended
-	test("is settled only when complete while it is appended to at full speed, and always a prefix", async () => {
+	test("is stable only when complete while it is appended to at full speed, and always a prefix", async () => {
 		const root = testDirectory();
 		const file = `${root}/log.jsonl`;
 		writeFileSync(file, "");
@@ -223,11 +223,11 @@ describe("a file that changes while it is read", () => {
 			return { result, digest: hash.digest("hex") };
 		};
 		const prefixes: { size: number; digest: string }[] = [];
-		let unsettled = 0;
+		let unstable = 0;
 		while (!isDone) {
 			const whole = await hashed(Number.POSITIVE_INFINITY);
-			if (whole.result.kind === "unsettled") unsettled += 1;
-			else if (whole.result.kind === "settled")
+			if (whole.result.kind === "unstable") unstable += 1;
+			else if (whole.result.kind === "stable")
 				prefixes.push({ size: whole.result.size, digest: whole.digest });
 			const size = lastLineEnd(root, "log.jsonl", lstatPath(root, "log.jsonl")?.size ?? 0);
 			const [first, second] = [await hashed(size), await hashed(size)];
@@ -236,12 +236,12 @@ describe("a file that changes while it is read", () => {
 			await new Promise((resolve) => setImmediate(resolve));
 		}
 		const bytes = readFileSync(file);
-		expect(unsettled).toBeGreaterThan(0);
+		expect(unstable).toBeGreaterThan(0);
 		for (const { size, digest } of prefixes) {
 			expect(createHash("sha256").update(bytes.subarray(0, size)).digest("hex")).toBe(digest);
 		}
 		expect((await hashed(Number.POSITIVE_INFINITY)).result).toMatchObject({
-			kind: "settled",
+			kind: "stable",
 			size: bytes.length,
 		});
 	});
@@ -293,7 +293,7 @@ describe("an unreadable path", () => {
 		again();
 		expect((await readAll(root, "x.db", MIB)).result).toMatchObject({ kind: "unreadable" });
 		release();
-		expect((await readAll(root, "x.db", MIB)).result).toMatchObject({ kind: "settled" });
+		expect((await readAll(root, "x.db", MIB)).result).toMatchObject({ kind: "stable" });
 	});
 });
 
@@ -308,7 +308,7 @@ describe("the callback", () => {
 				calls += 1;
 				return callback(...chunk);
 			});
-			expect(result).toMatchObject({ kind: "unsettled", size: 0 });
+			expect(result).toMatchObject({ kind: "unstable", size: 0 });
 			expect(calls).toBe(1);
 		}
 	});

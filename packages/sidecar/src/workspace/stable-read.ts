@@ -1,7 +1,7 @@
 /**
  * Reads files that other processes write at the same time.
  *
- * A read is `settled` if nothing changed: fstat before and after are equal, the path still names
+ * A read is `stable` if nothing changed: fstat before and after are equal, the path still names
  * the inode that was read, and the number of bytes matches the size. In any other case the caller
  * tries again, or accepts a fixed length (`maxBytes`, with `lastLineEnd` for files that grow by
  * lines) if two passes over that length agree.
@@ -21,12 +21,12 @@ import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
 
 export type ReadResult =
 	/** The delivered bytes are the file: `size` bytes, all of it or its first `maxBytes`. */
-	| { readonly kind: "settled"; readonly stat: Stat; readonly size: number }
+	| { readonly kind: "stable"; readonly stat: Stat; readonly size: number }
 	/**
 	 * It changed while it was read. `size` is 0 if `onChunk` ended the read, or if the file was
 	 * replaced at each attempt to open it. `stat` is from before.
 	 */
-	| { readonly kind: "unsettled"; readonly stat: Stat; readonly size: number }
+	| { readonly kind: "unstable"; readonly stat: Stat; readonly size: number }
 	| { readonly kind: "gone" }
 	/**
 	 * No longer a regular file, a missing permission, an IO error, or a database that a snapshot has
@@ -93,7 +93,7 @@ export async function readStable(
 		const nextData = wanted >= SPARSE_BYTES && tellsHoles(fd) ? await loadNextData() : undefined;
 		const size = await deliver(fd, buffer, wanted, chunkBytes, onChunk, nextData, options);
 		return size === STOPPED
-			? { kind: "unsettled", stat, size: 0 }
+			? { kind: "unstable", stat, size: 0 }
 			: judge(root, path, fd, stat, size, wanted);
 	} catch (error) {
 		if (error instanceof ReadFailure) return { kind: "unreadable", reason: error.message };
@@ -185,12 +185,12 @@ function judge(
 		() => [toStat(fstatSync(fd, { bigint: true })), lstatPath(root, path)] as const,
 	);
 	if (named === undefined) return { kind: "gone" };
-	const isSettled =
+	const isStable =
 		size === wanted &&
 		sameStat(before, after) &&
 		named.ino === before.ino &&
 		named.dev === before.dev;
-	return { kind: isSettled ? "settled" : "unsettled", stat: before, size };
+	return { kind: isStable ? "stable" : "unstable", stat: before, size };
 }
 
 const readAside = promisify(read);
@@ -219,7 +219,7 @@ async function fillAside(
 	return filled;
 }
 
-type Refused = Exclude<ReadResult, { kind: "settled" }>;
+type Refused = Exclude<ReadResult, { kind: "stable" }>;
 
 function openRegular(root: Root, path: string): OpenFile | Refused {
 	const opened = openGuarded(root, path);
@@ -231,7 +231,7 @@ function openRegular(root: Root, path: string): OpenFile | Refused {
 			// The workspace has nothing under this name: the kernel found a file elsewhere.
 			return { kind: "gone" };
 		case "replaced":
-			return { kind: "unsettled", stat: opened.stat, size: 0 };
+			return { kind: "unstable", stat: opened.stat, size: 0 };
 		case "held":
 			return { kind: "unreadable", reason: "a snapshot of this database is being taken" };
 		default:

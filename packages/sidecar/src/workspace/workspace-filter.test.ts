@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { asOrdinaryUser } from "../../../testkit/workspace/as-ordinary-user.ts";
 import { testDirectory } from "../../../testkit/workspace/test-directory.ts";
 import { plain } from "./profiles/plain.ts";
-import { IGNORE_SETTLED_MS, WorkspaceFilter } from "./workspace-filter.ts";
+import { IGNORE_STABLE_MS, WorkspaceFilter } from "./workspace-filter.ts";
 
 function place(text?: string): { root: string; file: string; changedMs: () => number } {
 	const root = testDirectory();
@@ -24,13 +24,13 @@ describe("WorkspaceFilter", () => {
 		const { filter } = workspace;
 		expect([filter("a.log", "file"), filter("a.txt", "file")]).toEqual(["skip", "keep"]);
 		writeFileSync(file, "*.txt\n!keep.txt\n");
-		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
+		expect(workspace.refresh(changedMs() + IGNORE_STABLE_MS + 1)).toBe("changed");
 		expect([filter("a.log", "file"), filter("a.txt", "file"), filter("keep.txt", "file")]).toEqual([
 			"keep",
 			"skip",
 			"keep",
 		]);
-		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("same");
+		expect(workspace.refresh(changedMs() + IGNORE_STABLE_MS + 1)).toBe("same");
 	});
 
 	test("trusts neither an emptied file nor a missing one at once: private files stay private while an editor writes", () => {
@@ -43,9 +43,9 @@ describe("WorkspaceFilter", () => {
 		expect(workspace.refresh(changedMs() + 10)).toBe("pending");
 		expect(workspace.filter("secret", "file")).toBe("skip");
 		writeFileSync(file, "secret\nmore\n");
-		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
+		expect(workspace.refresh(changedMs() + IGNORE_STABLE_MS + 1)).toBe("changed");
 		rmSync(file);
-		expect(workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toBe("changed");
+		expect(workspace.refresh(changedMs() + IGNORE_STABLE_MS + 1)).toBe("changed");
 		expect(workspace.filter("secret", "file")).toBe("keep");
 	});
 
@@ -71,7 +71,7 @@ describe("WorkspaceFilter", () => {
 		writeFileSync(file, "other\n");
 		chmodSync(file, 0);
 		await asOrdinaryUser(async () => {
-			expect(() => workspace.refresh(changedMs() + IGNORE_SETTLED_MS + 1)).toThrow(/EACCES/);
+			expect(() => workspace.refresh(changedMs() + IGNORE_STABLE_MS + 1)).toThrow(/EACCES/);
 		});
 		expect(workspace.filter("secret", "file")).toBe("skip");
 	});

@@ -11,7 +11,7 @@ import {
 import { lstatPath } from "./stat.ts";
 
 /** An ignore file that was written or removed this long ago is final. */
-export const IGNORE_SETTLED_MS = 1_000;
+export const IGNORE_STABLE_MS = 1_000;
 
 /** The filter of a workspace: the agent's profile and the current ignore file. */
 export class WorkspaceFilter {
@@ -60,7 +60,7 @@ export class WorkspaceFilter {
 		// If it is gone, the directory tells since when.
 		const since = (file.target ?? lstatPath(this.#root, ""))?.mtimeNs ?? 0n;
 		const ageMs = nowMs - Number(since / 1_000_000n);
-		return ageMs >= 0 && ageMs < IGNORE_SETTLED_MS
+		return ageMs >= 0 && ageMs < IGNORE_STABLE_MS
 			? "pending"
 			: this.#adopt(file)
 				? "changed"

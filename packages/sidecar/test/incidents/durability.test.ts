@@ -10,7 +10,7 @@ import { expect, it } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { workbench } from "../../../testkit/workbench.ts";
-import { thisMachine } from "../../src/commit/machine.ts";
+import { thisEnvironment } from "../../src/commit/environment.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { restore } from "../../src/index.ts";
 import { namespaced } from "../../src/store/namespaced.ts";
@@ -18,7 +18,7 @@ import { openStore } from "../../src/store/open.ts";
 import { commit, put, textOf, textsOf } from "./files.ts";
 
 /** Does not wait between tries. */
-const hasty = { ...thisMachine, sleep: async () => {} };
+const hasty = { ...thisEnvironment, sleep: async () => {} };
 /** All tries of one commit. */
 const NO_ANSWER = ["lost-request", "lost-request", "lost-request"] as const;
 
@@ -26,7 +26,7 @@ const NO_ANSWER = ["lost-request", "lost-request", "lost-request"] as const;
 it("3: puts that fail repeatedly are reported each time, and nothing is forgotten until one succeeds", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
-	const session = await bench.open("a", { store, machine: hasty });
+	const session = await bench.open("a", { store, environment: hasty });
 	put(bench, "a", { "sessions.json": "one" });
 	await commit(session);
 	for (const text of ["two", "three", "four"]) {
@@ -137,7 +137,7 @@ it("17: a transcript under constant writes is cut after a complete record, and t
 	const { signal } = new AbortController();
 	signal.throwIfAborted = () => appendFileSync(file, '1}\n{"turn":');
 	await session.flush({ sweep: true, signal });
-	expect(bench.log.events.map(({ event }) => event)).toContain("capture.noted");
+	expect(bench.logger.events.map(({ event }) => event)).toContain("capture.noted");
 	const store = await openStore(pathToFileURL(join(bench.dir, "store")).href);
 	const restored = async (machine: string) => {
 		const workspace = bench.workspace(machine);
@@ -180,7 +180,7 @@ it("33: after several lives that were each killed, every change of every life is
 it("34: nothing is reported as committed before the store confirmed it", async () => {
 	await using bench = await workbench();
 	const store = new FaultyStore(bench.store);
-	const session = await bench.open("a", { store, machine: hasty });
+	const session = await bench.open("a", { store, environment: hasty });
 	put(bench, "a", { "notes.md": "kept?" });
 	store.queue(...NO_ANSWER);
 	expect(await session.flush({ sweep: true })).toMatchObject({ kind: "unknown" });

@@ -74,7 +74,7 @@ it("W1: an edit whose path is too long there is named and not durable, and the n
 					root: new Roots(workspace),
 					privateDir,
 					profile: plainProfile,
-					log: bench.log,
+					logger: bench.logger,
 					progress: noProgress,
 					handoverWaitMs: 0,
 				})

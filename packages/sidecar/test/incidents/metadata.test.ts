@@ -55,7 +55,7 @@ it("31: hard links and links to any target are restored; a FIFO is reported and 
 	symlinkSync("no-such-file", join(root, "dangling"));
 	execFileSync("mkfifo", [join(root, "pipe")]);
 	await commit(await bench.open("a"));
-	expect(bench.log.events).toContainEqual(
+	expect(bench.logger.events).toContainEqual(
 		expect.objectContaining({ event: "flush.not-a-file", fields: { path: "pipe" } }),
 	);
 	await bench.open("b");

@@ -42,7 +42,7 @@ it("2: the log's version replaces an image's file, whose bytes are kept and repo
 	expect(restored.moved.map(({ path, to }) => [path, readFileSync(to, "utf8")])).toEqual([
 		["openclaw.json", "with the image's new keys"],
 	]);
-	const told = bench.log.events.filter(({ event }) => event === "restore.moved");
+	const told = bench.logger.events.filter(({ event }) => event === "restore.moved");
 	expect(told).toMatchObject([
 		{ level: "warn", fields: { path: "openclaw.json", to: restored.moved[0]?.to } },
 	]);

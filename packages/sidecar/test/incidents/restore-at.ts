@@ -1,10 +1,10 @@
 /** `restore --at` on a machine of a workbench. */
 
 import { plainProfile, type Workbench } from "../../../testkit/workbench.ts";
-import { newRestoreId, thisMachine } from "../../src/commit/machine.ts";
+import { newRestoreId, thisEnvironment } from "../../src/commit/environment.ts";
 import { Roots } from "../../src/path.ts";
 import { restore } from "../../src/restore/restore.ts";
-import { recordingLog } from "../../src/telemetry/logger.ts";
+import { recordingLogger } from "../../src/telemetry/logger.ts";
 import { noProgress } from "../../src/telemetry/progress.ts";
 import { loadFileTimes } from "../../src/workspace/file-times.ts";
 
@@ -16,8 +16,8 @@ export async function restoreAt(bench: Workbench, machine: string, at: number): 
 		privateDir: bench.privateDir(machine),
 		times: await loadFileTimes(),
 		quickHash: () => 0n,
-		label: newRestoreId(thisMachine),
-		log: recordingLog(),
+		label: newRestoreId(thisEnvironment),
+		logger: recordingLogger(),
 		progress: noProgress,
 		at,
 	});

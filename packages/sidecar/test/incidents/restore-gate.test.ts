@@ -10,7 +10,7 @@ import { describe, expect, it } from "vitest";
 import { s3Error, startFaultServer } from "../../../testkit/store/fault-server.ts";
 import { DeafToPacks, FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { workbench } from "../../../testkit/workbench.ts";
-import { thisMachine } from "../../src/commit/machine.ts";
+import { thisEnvironment } from "../../src/commit/environment.ts";
 import { readLog } from "../../src/commit/read-log.ts";
 import { run } from "../../src/index.ts";
 import { openStore } from "../../src/store/open.ts";
@@ -130,15 +130,15 @@ describe("11: a deadline counted from the snapshot of the machine", () => {
 
 		let days = 0;
 		const DAY_MS = 86_400_000;
-		const machine = {
-			...thisMachine,
-			wallMs: () => thisMachine.wallMs() + days * DAY_MS,
-			bootMs: () => thisMachine.bootMs() + days * DAY_MS,
+		const environment = {
+			...thisEnvironment,
+			wallMs: () => thisEnvironment.wallMs() + days * DAY_MS,
+			bootMs: () => thisEnvironment.bootMs() + days * DAY_MS,
 		};
 		const store = new SlowStore(bench.store);
 		mkdirSync(bench.workspace("b"));
 		let isOpen = false;
-		const opening = bench.open("b", { store, machine }).then((session) => {
+		const opening = bench.open("b", { store, environment }).then((session) => {
 			isOpen = true;
 			return session;
 		});

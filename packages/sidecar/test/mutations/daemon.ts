@@ -22,7 +22,7 @@ export const DAEMON: readonly Mutation[] = [
 		id: "survivor-before-restore",
 		rule: "a survivor ends before anything is restored",
 		file: "src/daemon/daemon.ts",
-		find: "			await endSurvivors({ stateDir, workspace, log: this.#log, signal: stop });",
+		find: "			await endSurvivors({ stateDir, workspace, logger: this.#logger, signal: stop });",
 		replace: "			void [stateDir, workspace, endSurvivors];",
 		test: "survivor-ends-when-told",
 	},

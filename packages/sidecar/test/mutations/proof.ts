@@ -87,7 +87,7 @@ export const PROOF: readonly Mutation[] = [
 		rule: "a pause counts from before the log was read",
 		file: "src/commit/log-writer.ts",
 		find: "		this.#lastContact = since;",
-		replace: "		this.#lastContact = now(machine) ?? since;",
+		replace: "		this.#lastContact = now(environment) ?? since;",
 		test: "lost-to-retention",
 	},
 	{

@@ -49,8 +49,8 @@ export const STATE: readonly Mutation[] = [
 		id: "brake-second-look",
 		rule: "the deletion brake: a quick second sweep confirms nothing",
 		file: "src/capture/deferred-deletions.ts",
-		find: "elapsedMs(machine, since) >= confirmAfterMs",
-		replace: "elapsedMs(machine, since) >= 0",
+		find: "elapsedMs(environment, since) >= confirmAfterMs",
+		replace: "elapsedMs(environment, since) >= 0",
 		test: "vanished-half",
 	},
 	{
@@ -81,8 +81,8 @@ export const STATE: readonly Mutation[] = [
 		id: "status-deferred-deletions",
 		rule: "status is not durable while deletions are deferred",
 		file: "src/session/durability.ts",
-		find: '["held", deferredDeletions > 0]',
-		replace: '["held", deferredDeletions < 0]',
+		find: '["deferred", deferredDeletions > 0]',
+		replace: '["deferred", deferredDeletions < 0]',
 		test: "status-deferred-deletions",
 	},
 	{

@@ -29,7 +29,7 @@ export const MUTATIONS: readonly Mutation[] = [
 		rule: "the gate: no agent before a verified restore",
 		file: "src/daemon/daemon.ts",
 		find: "		const session = await Session.open({ ...this.#options, signal: stop });",
-		replace: `		if (command.length > 0) await (await startConfigured({ ...this.#options, workspace: this.#options.root.main }, this.#log)).exited;
+		replace: `		if (command.length > 0) await (await startConfigured({ ...this.#options, workspace: this.#options.root.main }, this.#logger)).exited;
 		const session = await Session.open({ ...this.#options, signal: stop });`,
 		test: "run-unreadable-log",
 	},

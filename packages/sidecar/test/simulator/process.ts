@@ -7,7 +7,7 @@
  */
 
 import type { Dice } from "../../../testkit/dice.ts";
-import type { Machine } from "../../src/commit/machine.ts";
+import type { Environment } from "../../src/commit/environment.ts";
 import { SidecarError } from "../../src/errors.ts";
 import type {
 	GetOptions,
@@ -85,7 +85,7 @@ const PAGE_KEYS = 20;
 
 export class Process {
 	readonly name: string;
-	readonly machine: Machine;
+	readonly environment: Environment;
 	readonly store: DeletingStore;
 	readonly #world: World;
 	readonly #cloud: Cloud;
@@ -124,7 +124,7 @@ export class Process {
 		this.#bootedAtMs = options.past?.bootedAtMs ?? options.world.nowMs;
 		this.#replay = options.past?.journal;
 		this.store = new DeletingStore(this);
-		this.machine = {
+		this.environment = {
 			wallMs: () => this.#noted(() => Math.floor(this.#world.nowMs + this.#wallSkewMs)),
 			bootMs: () => this.#noted(() => this.#world.nowMs - this.#bootedAtMs),
 			sleep: (ms) =>

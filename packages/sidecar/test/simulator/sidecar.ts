@@ -5,8 +5,8 @@
  */
 
 import { BlockBuilder } from "../../src/commit/block-builder.ts";
+import { now } from "../../src/commit/environment.ts";
 import { LogWriter, type WriteOutcome } from "../../src/commit/log-writer.ts";
-import { now } from "../../src/commit/machine.ts";
 import { readBlocks } from "../../src/commit/read-content.ts";
 import { type LogRead, readLog } from "../../src/commit/read-log.ts";
 import { SidecarError } from "../../src/errors.ts";
@@ -103,7 +103,7 @@ export class Sidecar {
 		let isDurable = false;
 		for (let attempt = 0; attempt < 5 && !isDurable && this.#closes; attempt++) {
 			isDurable = await this.#tryFlush(true);
-			if (!isDurable) await this.#process.machine.sleep(SECOND);
+			if (!isDurable) await this.#process.environment.sleep(SECOND);
 		}
 		if (isDurable && this.#writer !== undefined)
 			this.#oracle.closed(this.#process, this.#writer, contentOfDisk(this.machine.disk));
@@ -116,19 +116,19 @@ export class Sidecar {
 
 	async #pause(): Promise<void> {
 		const [least, most] = this.#habits.paceMs;
-		await this.#process.machine.sleep(least * (most / least) ** this.#process.roll());
+		await this.#process.environment.sleep(least * (most / least) ** this.#process.roll());
 	}
 
 	/** The gate: a verified restore and a won fence. False if the store prevented it. */
 	async #boot(): Promise<boolean> {
 		for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
 			try {
-				const since = now(this.#process.machine);
+				const since = now(this.#process.environment);
 				const read = await readLog(this.#process.store);
 				const restored = await this.#restore(read);
 				this.onRestored(restored);
 				const { head } = read;
-				const writer = new LogWriter(this.#process.store, this.#process.machine, head, since);
+				const writer = new LogWriter(this.#process.store, this.#process.environment, head, since);
 				this.#intent = { kind: "tree", content: restored };
 				const outcome = await this.#fence(writer);
 				if (outcome === "won") {
@@ -139,7 +139,7 @@ export class Sidecar {
 				if (outcome === "unknown") return false;
 			} catch (error) {
 				if (!this.#isWeather(error)) throw error;
-				await this.#process.machine.sleep(SECOND);
+				await this.#process.environment.sleep(SECOND);
 			}
 		}
 		return false;
@@ -148,8 +148,8 @@ export class Sidecar {
 	async #fence(writer: LogWriter): Promise<"won" | "lost" | "unknown"> {
 		let outcome: WriteOutcome = await writer.fence();
 		for (let attempt = 0; outcome.kind === "unknown" && attempt < 3; attempt++) {
-			await this.#process.machine.sleep(SECOND);
-			outcome = (await writer.settle()) ?? outcome;
+			await this.#process.environment.sleep(SECOND);
+			outcome = (await writer.resolveCommit()) ?? outcome;
 		}
 		return outcome.kind === "committed" ? "won" : outcome.kind === "unknown" ? "unknown" : "lost";
 	}
@@ -241,7 +241,7 @@ export class Sidecar {
 			content: contents(ownTree(writer)),
 		};
 		try {
-			const { kind } = await repack(this.#process.store, this.#process.machine, writer);
+			const { kind } = await repack(this.#process.store, this.#process.environment, writer);
 			if (kind === "unknown") this.#pending = { local: this.#local };
 			if (kind === "committed") this.#oracle.repacked(this.#process, writer);
 		} catch (error) {
@@ -251,7 +251,7 @@ export class Sidecar {
 
 	async #flush(closed: boolean): Promise<boolean> {
 		const writer = this.#writer as LogWriter;
-		const settled = await writer.settle();
+		const settled = await writer.resolveCommit();
 		if (settled?.kind === "unknown") return false;
 		const pending = this.#pending;
 		this.#pending = undefined;
@@ -264,9 +264,9 @@ export class Sidecar {
 	}
 
 	async #attempt(writer: LogWriter, closed: boolean): Promise<boolean | "again"> {
-		const { store, machine } = this.#process;
+		const { store, environment } = this.#process;
 		const inlineLimitBytes = this.#process.roll() < this.#habits.packs ? 0 : writer.inlineRoomBytes;
-		const builder = new BlockBuilder({ store, machine, index: writer.index, inlineLimitBytes });
+		const builder = new BlockBuilder({ store, environment, index: writer.index, inlineLimitBytes });
 		const captured = new Map(this.machine.disk);
 		const changed = new Map<Path, Entry<Chunk>>();
 		for (const [path, node] of captured) {

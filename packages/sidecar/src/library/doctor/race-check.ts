@@ -1,6 +1,6 @@
 /** Checks that exactly one of many simultaneous create-only puts of one object wins. */
 
-import { thisMachine } from "../../commit/machine.ts";
+import { thisEnvironment } from "../../commit/environment.ts";
 import { SidecarError } from "../../errors.ts";
 import { PACK_HEADER_BYTES, PackWriter } from "../../log/pack-codec.ts";
 import type { ObjectStore, PutOutcome } from "../../store/port.ts";
@@ -45,7 +45,7 @@ export interface Race {
  */
 async function race(store: ObjectStore, signal: AbortSignal | undefined): Promise<Race> {
 	const bodies = Array.from({ length: PUTS_AT_ONCE }, () =>
-		new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), thisMachine.randomBytes(16)).finish(),
+		new PackWriter(Buffer.alloc(PACK_HEADER_BYTES), thisEnvironment.randomBytes(16)).finish(),
 	);
 	const key = bodies[0]?.key as string;
 	const outcomes = await Promise.all(

@@ -5,7 +5,7 @@ import { RESTORE_ID_RANDOM_BYTES, restoreId } from "../log/restore-id.ts";
 import { readFully } from "../workspace/read-fully.ts";
 
 /** The protocol's access to the machine it runs on; a simulator provides its own. */
-export interface Machine {
+export interface Environment {
 	/** CLOCK_REALTIME, ms since the epoch. */
 	wallMs(): number;
 	/** CLOCK_BOOTTIME, ms: continues while the machine sleeps. */
@@ -18,7 +18,7 @@ export interface Machine {
 	randomBytes(count: number): Buffer;
 }
 
-export const thisMachine: Machine = {
+export const thisEnvironment: Environment = {
 	wallMs: () => Date.now(),
 	bootMs: () => uptime() * 1000,
 	sleep: async (ms, signal) => {
@@ -37,8 +37,8 @@ export const thisMachine: Machine = {
 };
 
 /** Names one restore, see `restoreId`. */
-export function newRestoreId(machine: Machine): string {
-	return restoreId(machine.wallMs(), machine.randomBytes(RESTORE_ID_RANDOM_BYTES));
+export function newRestoreId(environment: Environment): string {
+	return restoreId(environment.wallMs(), environment.randomBytes(RESTORE_ID_RANDOM_BYTES));
 }
 
 /**
@@ -50,10 +50,10 @@ export interface Moment {
 	readonly bootMs: number;
 }
 
-export function now(machine: Machine): Moment {
-	return { wallMs: machine.wallMs(), bootMs: machine.bootMs() };
+export function now(environment: Environment): Moment {
+	return { wallMs: environment.wallMs(), bootMs: environment.bootMs() };
 }
 
-export function elapsedMs(machine: Machine, since: Moment): number {
-	return Math.max(machine.wallMs() - since.wallMs, machine.bootMs() - since.bootMs);
+export function elapsedMs(environment: Environment, since: Moment): number {
+	return Math.max(environment.wallMs() - since.wallMs, environment.bootMs() - since.bootMs);
 }
