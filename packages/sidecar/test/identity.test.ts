@@ -18,7 +18,7 @@ const SHARED_BY_COPIES =
 const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"commit/environment.ts": [
 		/^randomBytes$/,
-		"the one place that reads the kernel's generator, at each call; who asks the machine is not looked at",
+		"the one place that reads the kernel's generator, at each call; who asks the environment is not looked at",
 	],
 	"disk/base-marker.ts": [
 		/^boot_id$/,
@@ -97,7 +97,7 @@ test("nothing distinguishes writers by values that copies of a machine share", (
 			if (/^\s*(\/?\*|\/\/)/.test(line)) continue;
 			const [, word] =
 				SHARED_BY_COPIES.exec(
-					line.replace(/achine\.randomBytes|\b(url|endpoint)\.hostname/g, ""),
+					line.replace(/nvironment\.randomBytes|\b(url|endpoint)\.hostname/g, ""),
 				) ?? [];
 			if (word !== undefined && HARMLESS[name]?.[0].test(word) !== true)
 				found.push(`${name}: ${line.trim()}`);

@@ -106,7 +106,7 @@ it("35: a directory that became empty, like an unmounted one, deletes nothing fr
 		rmSync(join(bench.workspace("a"), name), { recursive: true });
 	const result = await a.flush({ sweep: true });
 	// The subdirectory disappears with its files.
-	expect(result).toMatchObject({ held: Object.keys(MEMORY).length + 1 });
+	expect(result).toMatchObject({ deferredDeletions: Object.keys(MEMORY).length + 1 });
 	expect((await readLog(bench.store)).head.tree.size).toBe(before.size);
 	await bench.open("b");
 	expect(textsOf(bench, "b", Object.keys(MEMORY))).toEqual(MEMORY);
