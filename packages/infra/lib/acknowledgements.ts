@@ -25,7 +25,7 @@ export function acknowledgements(stack: Stack, config: Config): readonly Acknowl
 	return [
 		...storage(config),
 		...sweeping(stack),
-		...identity(stack),
+		...identity(stack, config),
 		...execution(stack, config),
 		...(config.issuer === undefined ? webhookApi(config) : []),
 	];
@@ -71,7 +71,8 @@ function sweeping(stack: Stack): readonly Acknowledgement[] {
 	}));
 }
 
-function identity(stack: Stack): readonly Acknowledgement[] {
+function identity(stack: Stack, { models }: Config): readonly Acknowledgement[] {
+	const { partition } = shown(stack);
 	const bucket = logicalId(stack, "WorkspaceBucket/Bucket/Resource");
 	return [
 		{
@@ -80,10 +81,18 @@ function identity(stack: Stack): readonly Acknowledgement[] {
 			reason:
 				"all objects of one user: IAM inserts the namespace from the token's tag, and without that tag nothing matches",
 		},
+		...models
+			.map(modelOfProfile)
+			.filter((model) => model !== undefined)
+			.map((model) => ({
+				at: "UserIdentity/WorkspaceRole",
+				id: `AwsSolutions-IAM5[Resource::arn:${partition}:bedrock:*::foundation-model/${model}]`,
+				reason: "the one model behind a profile, which selects the region",
+			})),
 	];
 }
 
-function execution(stack: Stack, { stackName, models }: Config): readonly Acknowledgement[] {
+function execution(stack: Stack, { stackName }: Config): readonly Acknowledgement[] {
 	const { partition, region, account } = shown(stack);
 	const logGroups = `arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/runtimes/${stackName}-*`;
 	const found = (resource: string, reason: string) => ({
@@ -95,15 +104,6 @@ function execution(stack: Stack, { stackName, models }: Config): readonly Acknow
 		found("*", "ecr:GetAuthorizationToken supports no resource"),
 		found(logGroups, "the name ends with the runtime's id, which is created after its role"),
 		found(`${logGroups}:log-stream:*`, "streams of the runtime's own log groups: one per machine"),
-		...models
-			.map(modelOfProfile)
-			.filter((model) => model !== undefined)
-			.map((model) =>
-				found(
-					`arn:${partition}:bedrock:*::foundation-model/${model}`,
-					"the one model behind a profile, which selects the region",
-				),
-			),
 	];
 }
 

@@ -19,7 +19,6 @@ import { Construct } from "constructs";
 import { allow } from "./bundled-function.ts";
 import type { Config } from "./config.ts";
 import { makeLogGroup } from "./keys.ts";
-import { modelArns } from "./models.ts";
 import type { Network } from "./network.ts";
 import { supportOf } from "./regions.ts";
 import type { UserIdentity } from "./user-identity.ts";
@@ -128,7 +127,7 @@ export class AgentRuntime extends Construct {
 		return this.runtime.agentRuntimeArn;
 	}
 
-	#makeRole({ stackName, models }: Config): iam.Role {
+	#makeRole({ stackName }: Config): iam.Role {
 		const { account } = Stack.of(this);
 		const runtimes = Stack.of(this).formatArn({
 			service: "bedrock-agentcore",
@@ -137,7 +136,7 @@ export class AgentRuntime extends Construct {
 			arnFormat: ArnFormat.SLASH_RESOURCE_NAME,
 		});
 		const role = new iam.Role(this, "ExecutionRole", {
-			description: "OpenClaw's machines: image, logs, models; no data",
+			description: "OpenClaw's machines: image and logs; no data, no models",
 			assumedBy: new iam.ServicePrincipal("bedrock-agentcore.amazonaws.com", {
 				conditions: {
 					StringEquals: { "aws:SourceAccount": account },
@@ -146,13 +145,6 @@ export class AgentRuntime extends Construct {
 			}),
 		});
 		allow(role, "LogInToRegistry", ["ecr:GetAuthorizationToken"], ["*"]);
-		if (models.length > 0)
-			allow(
-				role,
-				"CallModels",
-				["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
-				modelArns(this, models),
-			);
 		return role;
 	}
 
@@ -174,7 +166,10 @@ export class AgentRuntime extends Construct {
 			OPENCLAW_SIDECAR_METRICS: "true",
 			// The first configuration of a workspace names the model; without one, OpenClaw picks its
 			// own.
-			...(config.models[0] !== undefined && { OPENCLAW_MODEL_ID: config.models[0] }),
+			...(config.models[0] !== undefined && {
+				OPENCLAW_MODEL_ID: config.models[0],
+				OPENCLAW_SIDECAR_MODEL_IDS: config.models.join(","),
+			}),
 			// The platform does not set it, but every SDK needs it.
 			AWS_REGION: Stack.of(this).region,
 		};

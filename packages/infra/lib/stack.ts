@@ -53,6 +53,7 @@ export class OpenClawStack extends Stack {
 			issuer,
 			audience,
 			workspaces,
+			models: config.models,
 			maxHours,
 		});
 		// IAM fetches the issuer's certificate when the provider is created.

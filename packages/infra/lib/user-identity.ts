@@ -12,6 +12,7 @@ import { Duration, Fn } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 import { allow, allowKey } from "./bundled-function.ts";
+import { modelArns } from "./models.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
 /** The tag's value, which IAM inserts when it evaluates a request. */
@@ -28,6 +29,8 @@ export interface UserIdentityProps {
 	readonly issuer: string;
 	readonly audience: string;
 	readonly workspaces: WorkspaceBucket;
+	/** Models of Bedrock that a user's session may call. */
+	readonly models: readonly string[];
 	/** The longest life of a machine. */
 	readonly maxHours: number;
 }
@@ -41,7 +44,7 @@ export class UserIdentity extends Construct {
 	constructor(
 		scope: Construct,
 		id: string,
-		{ issuer, audience, workspaces, maxHours }: UserIdentityProps,
+		{ issuer, audience, workspaces, models, maxHours }: UserIdentityProps,
 	) {
 		super(scope, id);
 		this.sessionDuration = Duration.hours(maxHours).plus(MARGIN);
@@ -50,7 +53,8 @@ export class UserIdentity extends Construct {
 			clientIdList: [audience],
 		});
 		this.role = new iam.Role(this, "WorkspaceRole", {
-			description: "A user's machine: lists, reads and creates below users/{namespace}/",
+			description:
+				"A user's machine: lists, reads and creates below users/{namespace}/, and calls the models",
 			assumedBy: new iam.FederatedPrincipal(
 				this.provider.attrArn,
 				{},
@@ -75,6 +79,14 @@ export class UserIdentity extends Construct {
 			StringLike: { "s3:prefix": own },
 		});
 		allowKey(this.role, key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
+		// The sidecar signs the agent's model requests with the user's session (decision 60).
+		if (models.length > 0)
+			allow(
+				this.role,
+				"CallModels",
+				["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+				modelArns(this, models),
+			);
 	}
 }
 

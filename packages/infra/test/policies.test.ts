@@ -210,11 +210,38 @@ describe("every other principal", () => {
 		expect(await judge(open, machine(open), { action, key, context })).toEqual(DENIED);
 	});
 
-	test("has no action of S3, KMS or STS as the machine's own role", () => {
+	test("has no action of S3, KMS, STS or Bedrock's models as the machine's own role", () => {
 		const actions = open
 			.identityPolicy("AgentRuntimeExecutionRole")
 			.Statement.flatMap(({ Action }) => Action);
-		expect(actions.filter((action) => /^(s3|kms|sts|secretsmanager|\*)/.test(action))).toEqual([]);
+		expect(
+			actions.filter((action) => /^(s3|kms|sts|secretsmanager|bedrock:|\*)/.test(action)),
+		).toEqual([]);
+	});
+
+	test("calls models only as a user, and only those of the configuration", () => {
+		const place = new Deployed(
+			synthesise("public", { "openclaw:models": "global.anthropic.claude-opus-5,amazon.nova-pro" })
+				.template,
+		);
+		const callsModels = (role: string) =>
+			place
+				.identityPolicy(role)
+				.Statement.filter(({ Action }) => [Action].flat().some((name) => /^bedrock:/.test(name)));
+		expect(callsModels("AgentRuntimeExecutionRole")).toEqual([]);
+		expect(callsModels("UserIdentityWorkspaceRole")).toEqual([
+			expect.objectContaining({
+				Effect: "Allow",
+				Action: ["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+				Resource: expect.toSatisfy((arns: string[]) =>
+					[
+						/:inference-profile\/global\.anthropic\.claude-opus-5$/,
+						/^arn:aws:bedrock:\*::foundation-model\/anthropic\.claude-opus-5$/,
+						/^arn:aws:bedrock:[\w-]+::foundation-model\/amazon\.nova-pro$/,
+					].every((arn) => arns.filter((each) => arn.test(each)).length === 1 && arns.length === 3),
+				),
+			}),
+		]);
 	});
 
 	test("cannot delete, except for retention, and then only parts of a log", async () => {

@@ -165,6 +165,7 @@ describe("the agent's runtime", () => {
 				"ISSUER",
 				"KMS_KEY",
 				"METRICS",
+				"MODEL_IDS",
 				"REGION",
 				"ROLE_ARN",
 				"ROLE_DURATION",
