@@ -273,7 +273,7 @@ describe.skipIf(moto === undefined)("slack", () => {
 		]);
 		await expect(rotate()).rejects.toThrow("slack auth.test: invalid_auth");
 		channels.answers.set("auth.test", [{ status: 200, body: { ok: true, team_id: "T99" } }]);
-		await expect(rotate()).rejects.toThrow("STAGED_REFUSED: the bot token is of another team");
+		await expect(rotate()).rejects.toThrow("STAGED_REFUSED: the bot token belongs to another team");
 		expect((await secret()).bot_token).toBe(SECRETS.slack.bot_token);
 		await rotate();
 		expect((await secret()).bot_token).toBe("xoxb-new");

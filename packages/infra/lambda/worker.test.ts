@@ -283,7 +283,7 @@ describe("a message that the agent refused", () => {
 	});
 });
 
-test.each([500, 502])(
+test.each([422, 500, 502])(
 	"a machine that failed while it answered (%i) is not asked again, and the user is informed",
 	async (status) => {
 		runtime.machine = () => ({ status, body: {} });

@@ -170,6 +170,9 @@ export class AgentRuntime extends Construct {
 				OPENCLAW_MODEL_ID: config.models[0],
 				OPENCLAW_SIDECAR_MODEL_IDS: config.models.join(","),
 			}),
+			...(config.modelDailyTokens !== undefined && {
+				OPENCLAW_SIDECAR_MODEL_DAILY_TOKENS: config.modelDailyTokens,
+			}),
 			// The platform does not set it, but every SDK needs it.
 			AWS_REGION: Stack.of(this).region,
 		};

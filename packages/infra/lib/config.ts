@@ -91,6 +91,13 @@ const SCHEMA = z
 			.describe(
 				"Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first.",
 			),
+		modelDailyTokens: z
+			.string()
+			.regex(/^[1-9]\d{0,8}[KM]?$/)
+			.optional()
+			.describe(
+				"Model tokens that one user may use in a day (UTC), such as 5M. Default: no limit.",
+			),
 
 		issuer: z
 			.url({ protocol: /^https$/ })

@@ -54,6 +54,10 @@ export class OpenClawStack extends Stack {
 			audience,
 			workspaces,
 			models: config.models,
+			modelVpcId:
+				endpoints !== undefined && config.endpoints.includes("bedrock-runtime")
+					? network.vpc?.vpcId
+					: undefined,
 			maxHours,
 		});
 		// IAM fetches the issuer's certificate when the provider is created.

@@ -31,6 +31,8 @@ export interface UserIdentityProps {
 	readonly workspaces: WorkspaceBucket;
 	/** Models of Bedrock that a user's session may call. */
 	readonly models: readonly string[];
+	/** The VPC from which alone models may be called; undefined: from anywhere. */
+	readonly modelVpcId: string | undefined;
 	/** The longest life of a machine. */
 	readonly maxHours: number;
 }
@@ -44,7 +46,7 @@ export class UserIdentity extends Construct {
 	constructor(
 		scope: Construct,
 		id: string,
-		{ issuer, audience, workspaces, models, maxHours }: UserIdentityProps,
+		{ issuer, audience, workspaces, models, modelVpcId, maxHours }: UserIdentityProps,
 	) {
 		super(scope, id);
 		this.sessionDuration = Duration.hours(maxHours).plus(MARGIN);
@@ -86,6 +88,9 @@ export class UserIdentity extends Construct {
 				"CallModels",
 				["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
 				modelArns(this, models),
+				// A user who holds a token of their own could otherwise call them from elsewhere, past the
+				// sidecar's limits.
+				modelVpcId === undefined ? undefined : { StringEquals: { "aws:SourceVpc": modelVpcId } },
 			);
 	}
 }

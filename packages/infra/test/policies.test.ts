@@ -244,6 +244,15 @@ describe("every other principal", () => {
 		]);
 	});
 
+	test("calls models from the VPC only, if there is an endpoint for Bedrock", () => {
+		const statement = new Deployed(synthesise("new-vpc").template)
+			.identityPolicy("UserIdentityWorkspaceRole")
+			.Statement.find(({ Action }) => [Action].flat().includes("bedrock:InvokeModel"));
+		expect(statement).toMatchObject({
+			Condition: { StringEquals: { "aws:SourceVpc": expect.any(String) } },
+		});
+	});
+
 	test("cannot delete, except for retention, and then only parts of a log", async () => {
 		expect(await judge(open, sweeper(open), { action: "s3:DeleteObject", key: theirs })).toBe(
 			ALLOWED,

@@ -65,6 +65,7 @@ const LISTEN_POLL_MS = 200;
  * costs the agent more than it gains: 1 ms per answer, for about a second.
  */
 const READY_POLL_MS = 40;
+const NOT_ADMITTED = "gateway_unavailable";
 const SWITCH_ON =
 	"set gateway.http.endpoints.chatCompletions.enabled and .responses.enabled to true in its openclaw.json";
 const LEAVE_TOKEN =
@@ -213,17 +214,26 @@ export class AgentApi {
 				502,
 				this.#unreachable("it answered with a web page: its HTTP API is off", SWITCH_ON),
 			);
-		if (status === 429 || status === 503)
+		// OpenClaw's own words for "not admitted", while it drains.
+		if (status === 503 && text.includes(NOT_ADMITTED))
 			return refuseAgent(503, this.#unreachable(said), { "retry-after": retryAfter ?? "5" });
 		if (status === 401 || status === 403)
 			return refuseAgent(
 				502,
-				this.#unreachable(`it does not accept our token (${status})`, LEAVE_TOKEN),
+				this.#unreachable(
+					`it does not accept our token, or its model denies access: ${said}`,
+					LEAVE_TOKEN,
+				),
 			);
 		if (status === 404 || status === 405)
-			return refuseAgent(502, this.#unreachable(`its HTTP API is off (${status})`, SWITCH_ON));
-		if (status >= 400 && status < 500)
-			return refuse(status, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
+			return refuseAgent(
+				502,
+				this.#unreachable(`its HTTP API is off, or its model is unknown: ${said}`, SWITCH_ON),
+			);
+		// OpenClaw passes the status of its model on, also in the middle of a turn. So no other status may
+		// say that the turn has not begun: a queue would ask again.
+		if (status >= 400 && status < 500 && status !== 408 && status !== 429)
+			return refuse(422, "REQUEST_INVALID", { reason: `the agent refuses it: ${said}` });
 		return new AgentFailure(status, this.#broken(said));
 	}
 

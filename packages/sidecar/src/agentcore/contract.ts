@@ -25,6 +25,8 @@ export interface ContractOptions {
 	) => Promise<void>;
 	/** One JSON object without secrets: the agent can read it. */
 	readonly status: () => object;
+	/** Whether every request must carry a token of the issuer. */
+	readonly needsToken: boolean;
 	/** 100,000,000 on the platform. */
 	readonly maxBodyBytes: number;
 	readonly logger: Logger;
@@ -48,7 +50,14 @@ export function contractListener(options: ContractOptions): Listener {
 	return getRequestListener(routes(options).fetch, { overrideGlobalObjects: false });
 }
 
-function routes({ life, status, forward, maxBodyBytes, logger }: ContractOptions): Hono<Env> {
+function routes({
+	life,
+	status,
+	forward,
+	maxBodyBytes,
+	logger,
+	needsToken,
+}: ContractOptions): Hono<Env> {
 	const app = new Hono<Env>();
 	app.get("/status", (c) => {
 		if (!isLoopback(c.env.incoming.socket.remoteAddress) || !isLoopbackHost(c.req.header("host")))
@@ -61,8 +70,15 @@ function routes({ life, status, forward, maxBodyBytes, logger }: ContractOptions
 			throw refuseForNow(`${MAX_REQUESTS} requests are in progress`, 5);
 		await life.request(async () => {
 			const type = incoming.headers["content-type"] ?? "";
-			// Any page in the agent's browser may send text, and names its origin.
-			const isPlain = /^text\/plain\b/i.test(type) && incoming.headers.origin === undefined;
+			// A page in the agent's browser can reach this address, by a name that it resolves anew. It names
+			// its origin, and has no token of the issuer.
+			const isFromPage = incoming.headers.origin !== undefined;
+			if (isFromPage && !needsToken)
+				throw refuse(403, "REQUEST_INVALID", {
+					value: "Origin",
+					reason: "a web page may send requests only with a user's token (--issuer)",
+				});
+			const isPlain = /^text\/plain\b/i.test(type) && !isFromPage;
 			if (!isPlain && !/^application\/(?:[\w.-]+\+)?json\b/i.test(type))
 				throw unsupportedType(incoming);
 			const gone = goneSignal(outgoing);

@@ -51,6 +51,7 @@ beforeEach(async () => {
 		life,
 		forward: async (admitted, caller, signal) => await api.forward(admitted, caller, signal),
 		status: () => ({ phase: life.phase }),
+		needsToken: false,
 		maxBodyBytes: MAX_BODY_BYTES,
 		logger,
 		timeouts: { headersMs: 400, requestMs: 800 },
@@ -332,6 +333,7 @@ describe("POST /invocations", () => {
 		}
 	});
 
+	// @id agent-status-not-repeatable
 	test.each<[string, number, (response: ServerResponse) => void, number, string]>([
 		["does not know our token", 401, (r) => json(r, 401, {}), 502, "AGENT_UNREACHABLE"],
 		["has its API switched off", 404, (r) => json(r, 404, {}), 502, "AGENT_UNREACHABLE"],
@@ -343,15 +345,24 @@ describe("POST /invocations", () => {
 			"AGENT_UNREACHABLE",
 		],
 		["fails", 500, (r) => json(r, 500, { error: "boom" }), 502, "AGENT_UNREACHABLE"],
-		["is shutting down", 503, (r) => json(r, 503, {}), 503, "AGENT_UNREACHABLE"],
 		[
-			"has too much to do",
-			429,
-			(r) => json(r, 429, {}, { "retry-after": "7" }),
+			"is shutting down",
+			503,
+			(r) => json(r, 503, { error: { code: "gateway_unavailable" } }, { "retry-after": "7" }),
 			503,
 			"AGENT_UNREACHABLE",
 		],
-		["refuses the request", 400, (r) => json(r, 400, { error: "model?" }), 400, "REQUEST_INVALID"],
+		[
+			"passes on that its model is overloaded",
+			503,
+			(r) => json(r, 503, {}),
+			502,
+			"AGENT_UNREACHABLE",
+		],
+		["passes on its model's limit", 429, (r) => json(r, 429, {}), 502, "AGENT_UNREACHABLE"],
+		["passes on its model's timeout", 408, (r) => json(r, 408, {}), 502, "AGENT_UNREACHABLE"],
+		["refuses the request", 400, (r) => json(r, 400, { error: "model?" }), 422, "REQUEST_INVALID"],
+		["passes on a context overflow", 413, (r) => json(r, 413, {}), 422, "REQUEST_INVALID"],
 		["hangs up", 0, (r) => void r.destroy(), 502, "AGENT_UNREACHABLE"],
 		["answers without a text", 200, (r) => json(r, 200, { choices: [] }), 502, "AGENT_UNREACHABLE"],
 	])("reports that the agent %s (%d)", async (_, __, reply, status, code) => {
@@ -421,11 +432,17 @@ describe("the server refuses", () => {
 		expect(wrongMethod.headers.get("allow")).toBe("POST");
 		expect(await refusal(wrongMethod)).toEqual([405, "REQUEST_INVALID"]);
 		expect(await refusal(fetch(at("/ping"), { method: "POST" }))).toEqual([405, "REQUEST_INVALID"]);
-		for (const headers of [
-			{ "content-type": "text/html" },
-			{ "content-type": "text/plain", origin: "http://page.example" },
-		] as Record<string, string>[])
-			expect(await refusal(invoke({ prompt: "hello" }, headers))).toEqual([415, "REQUEST_INVALID"]);
+		const asPage = { "content-type": "text/html" };
+		expect(await refusal(invoke({ prompt: "hello" }, asPage))).toEqual([415, "REQUEST_INVALID"]);
+	});
+
+	// @id page-without-token
+	test("requests of a web page, if none needs a token of an issuer", async () => {
+		for (const type of ["application/json", "text/plain"]) {
+			const headers = { "content-type": type, origin: "http://page.example" };
+			expect(await refusal(invoke({ prompt: "hello" }, headers))).toEqual([403, "REQUEST_INVALID"]);
+		}
+		expect(agent.requests).toEqual([]);
 	});
 
 	test("bodies that are not JSON, not UTF-8, or too large, announced or not", async () => {
@@ -526,6 +543,7 @@ test("reports an unusable address as a usage error", async () => {
 		life,
 		forward: async () => {},
 		status: () => ({}),
+		needsToken: false,
 		maxBodyBytes: 1,
 		logger,
 	};

@@ -272,6 +272,8 @@ function wrong(
 	cause?: unknown,
 ): SidecarError {
 	const shown = (typeof value === "string" ? value : (JSON.stringify(value) ?? String(value)))
+		// A key that was given instead of its place.
+		.replace(/^(?!env:|file:)\S{16,}$/, (text) => (/model[-_]?key/i.test(source) ? "***" : text))
 		.replace(/\/\/[^/]*@/, "//***@")
 		.replace(/(\/\/.*\?).*/s, "$1***");
 	return new SidecarError(code, {

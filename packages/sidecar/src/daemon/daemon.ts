@@ -140,7 +140,8 @@ class Daemon {
 			this.#options.onDurable?.(session);
 			// The gate is open. The rescan that follows finds what the agent writes before all watches
 			// are set.
-			if (command.length > 0 && !stop.aborted) this.#agent = await this.#startAgent(session);
+			if (command.length > 0 && !stop.aborted)
+				this.#agent = await this.#startAgent(session, flushes);
 			watcher = await session.watch(() => flushes.changed());
 			this.#move("started");
 			this.#logger.info("watch.started");
@@ -164,7 +165,7 @@ class Daemon {
 		}
 	}
 
-	async #startAgent(session: Session): Promise<Agent> {
+	async #startAgent(session: Session, flushes: FlushLoop): Promise<Agent> {
 		const { command, agentUser, root, prepareWorkspace } = this.#options;
 		try {
 			prepareWorkspace?.(session.head.annotations);
@@ -173,6 +174,8 @@ class Daemon {
 			this.#logger.info("agent.started", { pid: agent.pid, command: command[0] });
 			return agent;
 		} catch (error) {
+			flushes.close();
+			await flushes.idle;
 			// Close the log, so that the next writer does not wait for one that never had an agent.
 			await session
 				.flush({ sweep: true, closed: true, inHurry: true })

@@ -29,6 +29,7 @@ class SupervisedAgent implements Agent {
 	readonly #over = new AbortController();
 	#current: Agent;
 	#exit: AgentExit | undefined;
+	#isStarting = false;
 
 	constructor(
 		first: Agent,
@@ -53,8 +54,8 @@ class SupervisedAgent implements Agent {
 
 	kill(signal: NodeJS.Signals | 0): void {
 		this.#over.abort();
-		// Between two starts no process is running.
-		this.#exit ??= this.#current.exit;
+		// Between two starts no process is running, except one that is just starting.
+		if (!this.#isStarting) this.#exit ??= this.#current.exit;
 		this.#current.kill(signal);
 	}
 
@@ -80,12 +81,22 @@ class SupervisedAgent implements Agent {
 			this.#logger.error("agent.crashed", { ...exit, crashes: failures, restartMs });
 			await delay(restartMs, undefined, { signal: this.#over.signal }).catch(() => {});
 			if (this.#over.signal.aborted) return false;
+			this.#isStarting = true;
 			try {
-				this.#current = await this.#start();
+				const started = await this.#start();
+				if (this.#over.signal.aborted) {
+					// It was told to end while this one started. Nothing may write after `exited`.
+					started.kill("SIGKILL");
+					await started.exited;
+					return false;
+				}
+				this.#current = started;
 				this.#logger.info("agent.restarted", { pid: this.#current.pid });
 				return true;
 			} catch (error) {
 				this.#logger.error("agent.not-restarted", { error });
+			} finally {
+				this.#isStarting = false;
 			}
 		}
 	}

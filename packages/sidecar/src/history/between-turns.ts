@@ -8,6 +8,9 @@ import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
 import { listKeys, namesCommit, resolveAt, whyExpired } from "./resolve-at.ts";
 
+/** How far back from the commit that a time means. */
+const MAX_TURN_MS = 60 * 60_000;
+
 export interface Resolved {
 	readonly seq: number;
 	/** A turn was running at commit `seq`. */
@@ -27,10 +30,14 @@ export async function resolveBetweenTurns(
 ): Promise<Resolved> {
 	const asked = await resolveAt(store, at, signal);
 	let isDuringTurn = false;
+	let askedMs: number | undefined;
 	const limit = namesCommit(at) ? 1 : undefined;
 	for await (const entry of history(store, { from: asked, limit, signal })) {
 		// The reader of the commit that was asked for reports damage.
 		if ("error" in entry) break;
+		askedMs ??= entry.timeMs;
+		// Longer than any turn over HTTP. A database that nothing writes any more may say so for ever.
+		if (askedMs - entry.timeMs > MAX_TURN_MS) break;
 		if (entry.turn === "running") {
 			isDuringTurn = true;
 			continue;

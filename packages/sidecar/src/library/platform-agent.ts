@@ -18,6 +18,7 @@ import {
 	writeMinimalConfig,
 } from "../openclaw/config.ts";
 import { withoutBedrockPlugin } from "../openclaw/migrate-model.ts";
+import { migrateToken } from "../openclaw/migrate-token.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { startModel, withoutModelKey } from "./model.ts";
 import type { OpenWorkspace } from "./options.ts";
@@ -41,17 +42,20 @@ export interface PlatformAgent extends AsyncDisposable {
 /**
  * @param env from which the agent's environment is selected
  * @param token generated for this boot
- * @param user whose credentials sign the requests to the model
  */
 export async function platformAgent(
 	opened: OpenWorkspace,
 	env: NodeJS.ProcessEnv,
 	token: string,
-	user: SessionCredentials | undefined,
+	machine: {
+		/** Sign the requests to the model. */
+		readonly credentials: SessionCredentials | undefined;
+		readonly isEnding: () => boolean;
+	},
 ): Promise<PlatformAgent> {
 	const { settings, profile, logger } = opened;
 	const { workspace, agentUrl, agentEnv, region, interruptedTurns: policy } = settings;
-	const model = await startModel(opened, env, user);
+	const model = await startModel(opened, env, machine.credentials);
 	const own = { OPENCLAW_GATEWAY_TOKEN: token, ...model?.variables };
 	const common = {
 		usage: model?.usage,
@@ -59,19 +63,13 @@ export async function platformAgent(
 	};
 	if (profile.name !== "openclaw")
 		return { ...common, variables: own, prepare: () => {}, secret: () => token };
-	const [
-		{ gatewaySecret },
-		{ migrateToken },
-		{ askToStop, SUPERVISED },
-		{ OpenClawDialect },
-		{ takesImages },
-	] = await Promise.all([
-		import("../openclaw/gateway-token.ts"),
-		import("../openclaw/migrate-token.ts"),
-		import("../openclaw/stop-gateway.ts"),
-		import("../openclaw/dialect.ts"),
-		import("../openclaw/model-input.ts"),
-	]);
+	const [{ gatewaySecret }, { askToStop, SUPERVISED }, { OpenClawDialect }, { takesImages }] =
+		await Promise.all([
+			import("../openclaw/gateway-token.ts"),
+			import("../openclaw/stop-gateway.ts"),
+			import("../openclaw/dialect.ts"),
+			import("../openclaw/model-input.ts"),
+		]);
 	const given = agentEnvironment(withoutModelKey(env, settings), agentEnv?.split(",")).env;
 	const variables = {
 		...own,
@@ -88,7 +86,7 @@ export async function platformAgent(
 			if (writeMinimalConfig(workspace, all))
 				logger.info("agent.config-written", { model: all.OPENCLAW_MODEL_ID });
 			else {
-				if (migrateToken(workspace, all)) logger.info("agent.config-migrated");
+				moveToken(workspace, all, logger);
 				if (model !== undefined) moveModel(workspace, all, logger);
 			}
 		},
@@ -98,11 +96,21 @@ export async function platformAgent(
 		dialect: new OpenClawDialect({
 			url: agentUrl,
 			token: secret,
+			isEnding: machine.isEnding,
 			newId: () => thisEnvironment.randomBytes(16).toString("hex"),
 			takesImages: (agent) => takesImages(readConfig(workspace, all), all, agent),
 			logger,
 		}),
 	};
+}
+
+function moveToken(workspace: string, variables: Variables, logger: Logger): void {
+	try {
+		if (migrateToken(workspace, variables)) logger.info("agent.config-migrated");
+	} catch (error) {
+		// The agent starts with the old text too, only more slowly.
+		logger.warn("agent.config-outdated", { error });
+	}
 }
 
 /** A configuration elsewhere is not of this workspace, and was never written here. */

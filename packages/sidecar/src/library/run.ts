@@ -97,8 +97,9 @@ export async function run(options: RunOptions = {}): Promise<RunResult> {
 	return await withWorkspace(options, async (opened) => {
 		try {
 			await using model = await startModel(opened, options.env ?? process.env, undefined);
-			const agentVariables = model?.variables ?? {};
-			const daemon = { ...daemonOptions(options, opened), agentVariables };
+			const given = daemonOptions(options, opened);
+			const agentVariables = { ...given.agentVariables, ...model?.variables };
+			const daemon = { ...given, agentVariables };
 			return runEnd(options, opened, await runDaemon(daemon, stop));
 		} catch (error) {
 			if (!stop.aborted || !isAbort(error, stop.reason)) throw error;

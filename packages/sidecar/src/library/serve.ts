@@ -112,6 +112,7 @@ export async function serve(options: ServeOptions): Promise<ServeResult> {
 		forward: async (admitted, caller, signal) =>
 			await machine.agent.forward(admitted, caller, signal),
 		status: () => machine.status(),
+		needsToken: settings.issuer !== undefined,
 		maxBodyBytes: bytesOf(settings.maxBody),
 		logger,
 	});
@@ -203,7 +204,10 @@ class PlatformMachine {
 			this.#store = store;
 			const token = thisEnvironment.randomBytes(32).toString("base64url");
 			const env = this.#options.env ?? process.env;
-			await using agent = await platformAgent(opened, env, token, user?.renewing);
+			await using agent = await platformAgent(opened, env, token, {
+				credentials: user?.renewing,
+				isEnding: () => this.#stop.signal.aborted,
+			});
 			this.#platformAgent = agent;
 			const end = await runDaemon(
 				{

@@ -65,8 +65,9 @@ export function isExpired({ status, text, errorType }: ProviderFailure): boolean
 	return (
 		status === 401 ||
 		(status === 403 &&
-			/Expired|InvalidClientTokenId|UnrecognizedClient|security token/i.test(
-				`${errorType} ${text}`,
+			// The text repeats what the agent sent, so it counts only if AWS names no type.
+			/^(?:\w+#)?(?:ExpiredToken(?:Exception)?|InvalidClientTokenId|UnrecognizedClientException)\b|security token included in the request is (?:expired|invalid)/.test(
+				errorType ?? text,
 			))
 	);
 }

@@ -243,3 +243,13 @@ describe("a request", () => {
 			expect(isAllowed(other, list)).toBe(false);
 	});
 });
+
+// @id model-named-once
+test.each(["Model", "models", "fallbacks", "MODELS"])(
+	"a request that names another model as `%s` is refused",
+	(key) => {
+		expect(() => modelRequest(JSON.stringify({ model: "allowed", [key]: ["other"] }))).toThrow(
+			/only `model` may name a model/,
+		);
+	},
+);

@@ -72,6 +72,9 @@ const exactNumbers = (_: string, value: unknown, ...[context]: readonly WithSour
 		? rawJSON(context.source)
 		: value;
 
+/** Providers know more names, and some read names in any case: each would pass `--model-ids` by. */
+const OTHER_MODELS = /^(model|models|fallbacks|fallback_models)$/i;
+
 /**
  * Writes the body anew. A parser that takes the first of two `model` keys would otherwise see
  * another model than this one, which takes the last.
@@ -81,13 +84,22 @@ const exactNumbers = (_: string, value: unknown, ...[context]: readonly WithSour
 export function modelRequest(text: string): ModelRequest {
 	let body: Buffer;
 	let model: unknown;
+	let parsed: { readonly model?: unknown } | null;
 	try {
-		const parsed = JSON.parse(text, exactNumbers) as { readonly model?: unknown } | null;
+		parsed = JSON.parse(text, exactNumbers);
 		model = parsed?.model;
 		body = Buffer.from(JSON.stringify(parsed));
 	} catch {
 		throw new SidecarError("MODEL_REQUEST_REFUSED", { reason: "the body is not JSON" });
 	}
+	const others = Object.keys(parsed ?? {}).filter(
+		(key) => OTHER_MODELS.test(key) && key !== "model",
+	);
+	if (others.length > 0)
+		throw new SidecarError("MODEL_REQUEST_REFUSED", {
+			value: others.join(", "),
+			reason: "only `model` may name a model",
+		});
 	if (typeof model !== "string" || !/^[A-Za-z0-9][\w.:/@-]{0,299}$/.test(model))
 		throw new SidecarError("MODEL_REQUEST_REFUSED", { reason: "`model` is not a model's id" });
 	return { model, body };

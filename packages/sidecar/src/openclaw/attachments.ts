@@ -188,7 +188,8 @@ function checkSize({ base64 }: Data, limitBytes: number, what: string): void {
 const unknownPart = ({ type }: Part) =>
 	refused(shown(String(type)), "OpenClaw drops parts of this type from messages");
 
-const shown = (text: string) => printable(text, 80);
+/** Of a URL the origin alone: its path may be a credential, such as a bot's token. */
+const shown = (text: string) => printable(URL.parse(text)?.origin ?? text, 80);
 
 function refused(value: string, reason: string, remedy?: string, status = 400): HttpRefusal {
 	return refuse(status, "REQUEST_INVALID", { value, reason, remedy });

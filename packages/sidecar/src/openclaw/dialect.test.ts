@@ -28,6 +28,7 @@ beforeEach(async () => {
 	takesImages = true;
 	const token = () => gateway.token;
 	const dialect = new OpenClawDialect({
+		isEnding: () => false,
 		newId: () => randomBytes(16).toString("hex"),
 		url: gateway.url,
 		token,

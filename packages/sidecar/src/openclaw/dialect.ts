@@ -24,6 +24,8 @@ export interface DialectOptions {
 	/** Of the gateway. */
 	readonly url: string;
 	readonly token: () => string | undefined;
+	/** The machine is ending, and the agent with it. */
+	readonly isEnding: () => boolean;
 	/** Does the agent's model take images, according to its configuration? */
 	readonly takesImages: (agent: string | undefined) => boolean;
 	/**
@@ -74,8 +76,12 @@ export class OpenClawDialect implements AgentDialect {
 			this.#options.logger.info("agent.command", { command: name });
 			if (name === "stop") return await this.#stop(gateway, key, conversationOf(request));
 			return await this.#turns.command(conversationOf(request), signal, async () => {
-				await this.#untilIdle(gateway, key, signal);
-				return await this.#run(gateway, key, line, signal);
+				// On a connection of its own: the command goes on if its caller disconnects.
+				const lasting = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+				return await this.#withGateway(lasting, async (own) => {
+					await this.#untilIdle(own, key, lasting);
+					return await this.#run(own, key, line, lasting);
+				});
 			});
 		});
 	}
@@ -97,7 +103,7 @@ export class OpenClawDialect implements AgentDialect {
 					if (!(await this.#neverBegan(request, sentAtMs, signal))) throw error;
 					this.#options.logger.warn("agent.request-repeated", { pauseMs, error: error.error });
 				}
-				await delay(pauseMs, undefined, { signal });
+				await until(delay(pauseMs), signal);
 			}
 		});
 	}
@@ -175,7 +181,8 @@ export class OpenClawDialect implements AgentDialect {
 			if (event.state === "error")
 				reject(this.#unreachable(`it fails: ${printable(String(event.errorMessage), 1_000)}`));
 		});
-		gateway.ended.addEventListener("abort", () => reject(gateway.ended.reason), { once: true });
+		const cut = () => reject(this.#unreachable(String((gateway.ended.reason as Error)?.message)));
+		gateway.ended.addEventListener("abort", cut, { once: true });
 		promise.catch(() => {});
 		try {
 			await this.#call(gateway, "chat.send", { sessionKey: key, message, idempotencyKey: runId });
@@ -201,6 +208,7 @@ export class OpenClawDialect implements AgentDialect {
 	}
 
 	#unreachable(reason: string): SidecarError {
+		if (this.#options.isEnding()) return new SidecarError("TURN_INTERRUPTED", { reason });
 		return new SidecarError("AGENT_UNREACHABLE", { value: this.#options.url, reason });
 	}
 }
@@ -241,5 +249,8 @@ function messageText(message: unknown): string {
 	const { content } = (message ?? {}) as { readonly content?: unknown };
 	if (typeof content === "string") return content;
 	if (!Array.isArray(content)) return "";
-	return content.flatMap(({ text }) => (typeof text === "string" ? [text] : [])).join("\n");
+	const texts = (content as readonly ({ readonly text?: unknown } | null)[]).map(
+		(part) => part?.text,
+	);
+	return texts.filter((text) => typeof text === "string").join("\n");
 }

@@ -66,6 +66,20 @@ describe("a connection to the gateway", () => {
 		await expect(connectGateway({ ...gateway, signal: stop.signal })).rejects.toThrow("the end");
 	});
 
+	test("ends instead of the process if a listener cannot understand an event", async () => {
+		gateway.methods.set("health", ({ emit }) => {
+			emit("chat", { content: [null] });
+			return { payload: { ok: true } };
+		});
+		const connection = await connectGateway(gateway);
+		connection.events.subscribe(() => {
+			throw new TypeError("not understood");
+		});
+		await expect(connection.call("health", {})).rejects.toMatchObject(
+			unreachable("its event chat is not understood"),
+		);
+	});
+
 	test("tells when a refused call may be sent again", async () => {
 		const error = { code: "UNAVAILABLE", message: "draining", retryable: true };
 		const answers = [error, { ...error, retryAfterMs: 7 }];

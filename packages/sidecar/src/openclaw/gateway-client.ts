@@ -158,6 +158,7 @@ class Connection implements GatewayConnection {
 
 	/** @throws SidecarError AGENT_UNREACHABLE: no answer, or not the scope that calls need */
 	async introduce(token: string | undefined, timeoutMs: number): Promise<GatewayAnswer> {
+		const until = performance.now() + timeoutMs;
 		await this.#answerTo(CHALLENGE, timeoutMs);
 		const params = {
 			minProtocol: PROTOCOL,
@@ -169,7 +170,7 @@ class Connection implements GatewayConnection {
 			// It takes the one that its mode asks for.
 			...(token !== undefined && { auth: { token, password: token } }),
 		};
-		const answer = await this.call("connect", params, { timeoutMs });
+		const answer = await this.call("connect", params, { timeoutMs: until - performance.now() });
 		if (answer.kind === "ok") {
 			const { auth } = answer.payload as { readonly auth?: { readonly scopes?: unknown } };
 			if (!Array.isArray(auth?.scopes) || !auth.scopes.includes(SCOPE))
@@ -231,8 +232,13 @@ class Connection implements GatewayConnection {
 		if (frame?.type === "res") this.#pending.get(String(frame.id))?.resolve(answerOf(frame));
 		if (frame?.type !== "event" || typeof frame.event !== "string") return;
 		this.#pending.get(frame.event)?.resolve(answerOf({ ...frame, ok: true }));
-		for (const listener of [...this.#listeners])
-			listener({ name: frame.event, payload: frame.payload });
+		try {
+			for (const listener of [...this.#listeners])
+				listener({ name: frame.event, payload: frame.payload });
+		} catch {
+			// An error here would end the process. Whatever listens on the port may send anything.
+			this.#fail(`its event ${printable(frame.event)} is not understood`);
+		}
 	}
 
 	#fail(reason: string): void {

@@ -37,8 +37,8 @@ export interface StopOptions {
 	readonly signal: AbortSignal;
 }
 
-const CONNECT_MS = 2_000;
-const CALL_MS = 2_000;
+/** For all questions together; without an answer the gateway gets a signal. */
+const ASK_MS = 2_000;
 /** Between two questions whether a turn still runs. */
 const LOOK_MS = 200;
 const MAX_LOCK_BYTES = 64 * 1024;
@@ -49,28 +49,32 @@ const MAX_LOCK_BYTES = 64 * 1024;
  */
 export async function askToStop(options: StopOptions): Promise<void> {
 	const { url, token, signal, policy, turnMs } = options;
-	const gateway = await connectGateway({ url, token, signal, timeoutMs: CONNECT_MS });
+	const endMs = performance.now() + turnMs;
+	const leftMs = () => Math.max(0, Math.floor(endMs - performance.now()));
+	const gateway = await connectGateway({ url, token, signal, timeoutMs: ASK_MS });
+	const askedUntilMs = policy === "resume" ? endMs - turnMs + ASK_MS : endMs + ASK_MS;
 	const call = async (method: string, params: object) => {
-		const answer = await gateway.call(method, params, { timeoutMs: CALL_MS });
+		const timeoutMs = Math.max(1, askedUntilMs - performance.now());
+		const answer = await gateway.call(method, params, { timeoutMs });
 		if (answer.kind === "ok") return answer.payload;
 		throw unreachable(url, `${method}: ${refusalText(answer)}`);
 	};
 	try {
-		if (policy === "end") await abortTurns(call, turnMs, signal);
+		if (policy === "end") await abortTurns(call, leftMs, signal);
 		await call("gateway.restart.request", {
 			reason: "the machine ends",
 			target: runningGateway(options),
-			restartIntent: { force: true, drainBudgetMs: policy === "end" ? 0 : Math.floor(turnMs) },
+			restartIntent: { force: true, drainBudgetMs: policy === "end" ? 0 : leftMs() },
 		});
 	} finally {
 		await gateway.close();
 	}
 }
 
-/** Gives turns `turnMs` to end, and aborts the others. */
+/** Gives turns the time that is left to end, and aborts the others. */
 async function abortTurns(
 	call: (method: string, params: object) => Promise<unknown>,
-	turnMs: number,
+	leftMs: () => number,
 	signal: AbortSignal,
 ): Promise<void> {
 	const active = async () => {
@@ -79,9 +83,8 @@ async function abortTurns(
 		};
 		return listed.sessions ?? [];
 	};
-	const until = performance.now() + turnMs;
 	let running = await active();
-	while (running.length > 0 && performance.now() < until) {
+	while (running.length > 0 && leftMs() > 0) {
 		await delay(LOOK_MS, undefined, { signal });
 		running = await active();
 	}

@@ -120,3 +120,38 @@ test("stop ends every turn of the conversation, those that wait as well, and ret
 	expect(await elsewhere).toBe("ended");
 	expect(await turns.stop("a", new Error("stopped"))).toBe(0);
 });
+
+// @id command-outlives-caller
+test("a command whose caller gives up goes on, and the turns after it wait for it", async () => {
+	const turns = new Turns();
+	const [command, later] = [run(), run()];
+	const caller = new AbortController();
+	const given = turns.command("a", caller.signal, command.run);
+	await command.began;
+	caller.abort(new Error("gone"));
+	await expect(given).rejects.toThrow("gone");
+	const end = turns.turn("a", never, later.run);
+	expect(await settled(later.began)).toBe(false);
+	command.end();
+	await later.began;
+	later.end();
+	await end;
+});
+
+test("a command whose caller gives up while it waits does not let later turns pass the one before", async () => {
+	const turns = new Turns();
+	const [first, second, later] = [run(), run(), run()];
+	const caller = new AbortController();
+	const one = turns.command("a", never, first.run);
+	await first.began;
+	const two = turns.command("a", caller.signal, second.run);
+	caller.abort(new Error("gone"));
+	await expect(two).rejects.toThrow("gone");
+	const end = turns.turn("a", never, later.run);
+	expect(await settled(later.began)).toBe(false);
+	first.end();
+	await one;
+	await later.began;
+	later.end();
+	await end;
+});

@@ -15,7 +15,7 @@ interface Turn {
 export class Turns {
 	readonly #running = new Map<string, Set<Turn>>();
 	/** The last command of each conversation. */
-	readonly #commands = new Map<string, Promise<void>>();
+	readonly #commands = new Map<string, Promise<unknown>>();
 
 	/** @param run gets a signal that also ends with `stop` */
 	async turn<T>(
@@ -40,15 +40,20 @@ export class Turns {
 	}
 
 	async command<T>(conversation: string, signal: AbortSignal, run: () => Promise<T>): Promise<T> {
-		const { promise: ended, resolve } = Promise.withResolvers<void>();
+		const { promise: ended, resolve } = Promise.withResolvers<unknown>();
 		const turns = [...this.#turnsOf(conversation)].map((turn) => turn.ended);
-		const before = Promise.all([this.#commands.get(conversation), ...turns]);
+		const earlier = this.#commands.get(conversation);
+		const before = Promise.all([earlier, ...turns]);
 		this.#commands.set(conversation, ended);
+		let running: Promise<T> | undefined;
 		try {
 			await until(before, signal);
-			return await run();
+			running = run();
+			// A command goes on when its caller has gone.
+			return await until(running, signal);
 		} finally {
-			resolve();
+			// Later turns wait for it, or for the command before it if it never ran.
+			resolve(Promise.allSettled([running ?? earlier]));
 		}
 	}
 

@@ -278,7 +278,7 @@ function requireMounts(at: number | undefined, away: ReadonlyMap<Path, string>):
 export const MOUNT_REMEDY =
 	"mount the volume that was there, or run `openclaw-sidecar restore`: it accepts the directory as it is now and brings back what the log has";
 
-function rootMarks(root: Root): Record<string, RootMark> {
+export function rootMarks(root: Root): Record<string, RootMark> {
 	const markOf = (name: string, directory: string): RootMark => {
 		const stat = lstatPath(root, rootPath(name));
 		return { directory, ...(stat?.type === "dir" && { identity: identityOf(stat) }) };

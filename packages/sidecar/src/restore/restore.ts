@@ -29,9 +29,10 @@ import { mainOf, rootPath } from "../path.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts.ts";
 import { Materializer } from "../workspace/materialize.ts";
+import { requireDirectory } from "../workspace/scan.ts";
 import { identityOf, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
-import { type DiskPlan, planDisk } from "./plan-disk.ts";
+import { type DiskPlan, planDisk, rootMarks } from "./plan-disk.ts";
 import { preflight } from "./preflight.ts";
 import { type Action, KEEPS } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
@@ -97,6 +98,19 @@ export async function restore(
 	return await readEarlier(store, at, () => restoreTree(options, justPlanned), signal);
 }
 
+/**
+ * The directories are not those of the plan: they were created since, or the first write to a
+ * directory of an image gave it another identity.
+ */
+function isOfOtherDirectories({ rootStat, roots }: DiskPlan, { root }: RestoreOptions): boolean {
+	return (
+		identityOf(requireDirectory(root)) !== identityOf(rootStat) ||
+		Object.entries(rootMarks(root)).some(
+			([name, { identity }]) => identity !== roots[name]?.identity,
+		)
+	);
+}
+
 async function restoreTree(
 	options: RestoreOptions,
 	justPlanned: DiskPlan | undefined,
@@ -113,7 +127,9 @@ async function restoreTree(
 	try {
 		const isSetBack = setBackOpened(privateDir, root);
 		const planned =
-			justPlanned === undefined || isSetBack ? await planDisk(options, head) : justPlanned;
+			justPlanned === undefined || isSetBack || isOfOtherDirectories(justPlanned, options)
+				? await planDisk(options, head)
+				: justPlanned;
 		const { target, base, marker, rootStat, plan } = planned;
 		if (base === undefined || options.at !== undefined)
 			plan.set("", target.has("") ? "write" : "keep");

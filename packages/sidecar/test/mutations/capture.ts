@@ -90,4 +90,13 @@ export const CAPTURE: readonly Mutation[] = [
 		replace: "			scanned: KEEPS.size > 0",
 		test: "flush-scans-again",
 	},
+	{
+		id: "plan-of-other-directories",
+		rule: "a plan holds only for the directories that it was made for",
+		file: "src/restore/restore.ts",
+		find: "		identityOf(requireDirectory(root)) !== identityOf(rootStat) ||",
+		replace:
+			"		identityOf(requireDirectory(root)) === undefined || identityOf(rootStat) === undefined ||",
+		test: "overlay-flush",
+	},
 ];
