@@ -139,7 +139,9 @@ describe("no secret of the workspace, the environment or the store's credentials
 		rmSync(place.store, { recursive: true });
 		writeFileSync(place.store, "no directory any more");
 		writeFileSync(place.path("a", "aws.txt"), `${KEY} again`);
-		await daemon.waitForEvent("flush.undecided");
+		// A slow machine looks at its won slots first, and that fails.
+		const failures = ["flush.undecided", "flush.failed"];
+		await Promise.any(failures.map(async (event) => await daemon.waitForEvent(event)));
 		const ended = await daemon.stop();
 		expect(ended.status).toBe(3);
 		expect(ended.stderr).toContain("security.secret-found");
