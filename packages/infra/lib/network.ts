@@ -49,7 +49,7 @@ export class Network extends Construct {
 		this.vpc = vpc;
 		this.machines = new ec2.SecurityGroup(this, "Machines", {
 			vpc,
-			description: "OpenClaw's machines: outbound HTTPS, nothing inbound",
+			description: "Machines of OpenClaw: outbound HTTPS, nothing inbound",
 			allowAllOutbound: false,
 		});
 		this.machines.addEgressRule(
