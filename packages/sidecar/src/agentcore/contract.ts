@@ -70,8 +70,8 @@ function routes({
 			throw refuseForNow(`${MAX_REQUESTS} requests are in progress`, 5);
 		await life.request(async () => {
 			const type = incoming.headers["content-type"] ?? "";
-			// A page in the agent's browser can reach this address, by a name that it resolves anew. It names
-			// its origin, and has no token of the issuer.
+			// A page in the agent's browser can reach this address by DNS rebinding. Its browser sends an
+			// Origin, and it has no token of the issuer.
 			const isFromPage = incoming.headers.origin !== undefined;
 			if (isFromPage && !needsToken)
 				throw refuse(403, "REQUEST_INVALID", {

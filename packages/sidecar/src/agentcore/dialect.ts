@@ -9,7 +9,7 @@ export interface AgentDialect {
 	 */
 	translate(invocation: Invocation): Invocation;
 	/**
-	 * Runs a command of the agent's. @returns its answer; undefined: the request is none
+	 * Runs a command of the agent. @returns its answer; undefined: the request is no command
 	 * @throws SidecarError AGENT_UNREACHABLE; HttpRefusal
 	 */
 	command(request: Forwarded, signal: AbortSignal): Promise<string | undefined>;

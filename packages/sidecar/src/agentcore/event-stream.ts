@@ -1,6 +1,6 @@
 /** Server-sent events: reading those of an agent, and writing ours. */
 
-/** OpenAI-compatible agents send parts of an answer; one of this size is none. */
+/** The largest event. Agents send small parts of an answer. */
 const MAX_EVENT_CHARS = 16 * 1024 * 1024;
 
 /** The data of each event; other fields are dropped. @throws Error: an event exceeds the limit */

@@ -520,7 +520,7 @@ export class Flusher {
 		}
 	}
 
-	/** Sends the bytes of an undecided commit again, once. Undefined: there is none. */
+	/** Sends the bytes of an undecided commit again, once. Undefined: no commit is undecided. */
 	async #resolvePending(
 		signal: AbortSignal | undefined,
 	): Promise<Exclude<FlushResult, { kind: "nothing" }> | undefined> {

@@ -21,7 +21,7 @@ export interface Authorized {
 }
 
 export interface ModelCredential {
-	/** @throws SidecarError there is none */
+	/** @throws SidecarError no credential is available */
 	authorize(request: ToAuthorize): Promise<Authorized>;
 }
 

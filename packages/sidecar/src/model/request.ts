@@ -76,7 +76,7 @@ const exactNumbers = (_: string, value: unknown, ...[context]: readonly WithSour
 const OTHER_MODELS = /^(model|models|fallbacks|fallback_models)$/i;
 
 /**
- * Writes the body anew. A parser that takes the first of two `model` keys would otherwise see
+ * Serializes the parsed body again. A parser that takes the first of two `model` keys would otherwise see
  * another model than this one, which takes the last.
  *
  * @throws SidecarError MODEL_REQUEST_REFUSED

@@ -10,7 +10,7 @@ function seeded(text: string): DailyLedger {
 
 const DAY_MS = 86_400_000;
 
-test("counts the tokens of a day, begins anew the next day, and continues from its own text", () => {
+test("counts the tokens of a day, starts over the next day, and continues from its own text", () => {
 	const ledger = new DailyLedger();
 	expect([ledger.read("2026-11-30"), `${ledger}`]).toEqual([0, ""]);
 	ledger.add("2026-11-30", 5);
