@@ -203,6 +203,7 @@ class Stage {
 			env: {
 				...this.#env,
 				OPENCLAW_GATEWAY_TOKEN: TOKEN,
+				OPENCLAW_MODEL_API: "openai-completions",
 				OPENCLAW_MODEL_BASE_URL: this.#model.url,
 				OPENCLAW_MODEL_ID: this.#model.id,
 			},
