@@ -97,6 +97,27 @@ describe("a new user's configuration", () => {
 		).toBe("none");
 	});
 
+	test("has the operator's settings merged in, and null removes one", () => {
+		const patch = {
+			gateway: { controlUi: null, port: 4711 },
+			plugins: { entries: { browser: { enabled: false } } },
+			agents: { defaults: { skills: ["a", "b"] } },
+		};
+		const variables = { ...endpoint, OPENCLAW_NEW_USER_CONFIG: JSON.stringify(patch) };
+		const config = JSON.parse(minimalConfig(variables));
+		const plain = JSON.parse(minimalConfig(endpoint));
+		const { controlUi: _, ...gateway } = plain.gateway;
+		expect(config).toEqual({
+			...plain,
+			gateway: { ...gateway, port: 4711 },
+			plugins: patch.plugins,
+			agents: { defaults: { ...plain.agents.defaults, skills: ["a", "b"] } },
+		});
+		expect(minimalConfig({ ...endpoint, OPENCLAW_NEW_USER_CONFIG: "{}" })).toBe(
+			minimalConfig(endpoint),
+		);
+	});
+
 	// @id openclaw-config-constant
 	test("is the same on each machine: no secret of this boot is substituted in it", () => {
 		const substituted = (variables: Record<string, string>) =>
@@ -124,6 +145,8 @@ describe("a new user's configuration", () => {
 		["OPENCLAW_MODEL_INPUT", { ...endpoint, OPENCLAW_MODEL_INPUT: "text,sound" }],
 		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...endpoint, OPENCLAW_MODEL_CONTEXT_WINDOW: "200k" }],
 		["OPENCLAW_MODEL_CONTEXT_WINDOW", { ...endpoint, OPENCLAW_MODEL_CONTEXT_WINDOW: "0" }],
+		["OPENCLAW_NEW_USER_CONFIG", { ...endpoint, OPENCLAW_NEW_USER_CONFIG: "CANARY" }],
+		["OPENCLAW_NEW_USER_CONFIG", { ...endpoint, OPENCLAW_NEW_USER_CONFIG: '["CANARY"]' }],
 		[
 			"OPENCLAW_MODEL_BASE_URL",
 			{ OPENCLAW_MODEL_BASE_URL: "https://user:CANARY@models/v1", OPENCLAW_MODEL_ID: "m" },

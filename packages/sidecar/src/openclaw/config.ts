@@ -108,8 +108,35 @@ export function minimalConfig(variables: Variables): string {
 		agents: { defaults: { model: { primary } } },
 		models: { mode: "merge", providers: { [name]: provider } },
 	};
-	return `${JSON.stringify(config, undefined, 2)}\n`;
+	const patched = mergePatch(config, operatorsPatch(variables));
+	return `${JSON.stringify(patched, undefined, 2)}\n`;
 }
+
+/** What the operator wants every new user to begin with. */
+function operatorsPatch({ OPENCLAW_NEW_USER_CONFIG: text = "{}" }: Variables): object {
+	let patch: unknown;
+	try {
+		patch = JSON.parse(text);
+	} catch {
+		// The remedy below covers it.
+	}
+	if (isObject(patch)) return patch;
+	throw lacking("OPENCLAW_NEW_USER_CONFIG", 'a JSON object, such as {"tools":{}}, or unset it');
+}
+
+/** A JSON merge patch, RFC 7396. */
+function mergePatch(target: unknown, patch: unknown): unknown {
+	if (!isObject(patch)) return patch;
+	const merged: Record<string, unknown> = isObject(target) ? { ...target } : {};
+	for (const [key, value] of Object.entries(patch)) {
+		if (value === null) delete merged[key];
+		else merged[key] = mergePatch(merged[key], value);
+	}
+	return merged;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+	typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * What OpenClaw would otherwise assume: text alone, and drop images silently. These are values, since
