@@ -5,6 +5,8 @@
  */
 import type { Node } from "constructs";
 import { z } from "zod";
+import { unreachableHosts } from "./hosts.ts";
+import { checkModels, DEFAULT_MODEL, MODEL_UPSTREAMS } from "./models.ts";
 
 const PREFIX = "openclaw:";
 
@@ -60,7 +62,7 @@ const SCHEMA = z
 		natGateways: whole(0, 3)
 			.default(1)
 			.describe(
-				"NAT gateways of a new VPC. 0 needs `issuer`: machines must be able to read the issuer's keys.",
+				"NAT gateways of a new VPC. With 0, `endpoints` must reach every host that a machine needs, and the issuer must be your own.",
 			),
 		vpcId: z
 			.string()
@@ -76,7 +78,9 @@ const SCHEMA = z
 			),
 		endpoints: list(z.string())
 			.default(["ecr.api", "ecr.dkr", "logs", "sts", "bedrock-runtime"])
-			.describe("Interface endpoints of the VPC."),
+			.describe(
+				"Interface endpoints of the VPC: AWS's names of the services without `com.amazonaws.REGION.`.",
+			),
 
 		platformVersion: z
 			.enum(["V1", "V2"])
@@ -87,9 +91,15 @@ const SCHEMA = z
 			.describe("A machine without requests ends after this time."),
 		maxHours: whole(1, 8).default(8).describe("Every machine ends after this time."),
 		models: list(z.string())
-			.default([])
+			.default([DEFAULT_MODEL])
 			.describe(
 				"Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first.",
+			),
+		modelUpstream: z
+			.enum(MODEL_UPSTREAMS)
+			.default("bedrock-runtime")
+			.describe(
+				"Bedrock's endpoint for the models. `bedrock-mantle` takes ids without a prefix, in some regions only.",
 			),
 		modelDailyTokens: z
 			.string()
@@ -162,10 +172,16 @@ const SCHEMA = z
 			say("network", "must be `existing` if vpcId is set");
 		if (value.network === "existing" && (value.account === undefined || value.region === undefined))
 			say("account", "and region are needed with network=existing: a VPC is looked up in them");
-		if (value.network === "vpc" && value.natGateways === 0 && value.issuer === undefined)
+		for (const { name, why, service } of unreachableHosts(value))
 			say(
-				"natGateways",
-				"must be at least 1: without it a machine cannot read the keys of the stack's own issuer",
+				"endpoints",
+				`HOST_UNREACHABLE: a machine cannot reach ${name} (${why}): ${service === undefined ? "" : `add ${service}, or `}set openclaw:natGateways to 1 or more`,
+			);
+		for (const problem of checkModels(value)) say("models", problem);
+		if (value.issuer === undefined && value.channels.length === 0)
+			say(
+				"channels",
+				"NO_CHANNEL: nobody can send a message: name a channel, or set openclaw:issuer to let your application call the runtime",
 			);
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)

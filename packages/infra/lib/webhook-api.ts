@@ -12,6 +12,9 @@ import { makeLogGroup } from "./keys.ts";
 
 const STAGE = "v1";
 
+/** Below `/.well-known/`. AgentCore starts up to 25 machines a second, and each reads both. */
+export const ISSUER_DOCUMENTS = ["openid-configuration", "jwks.json"] as const;
+
 export interface WebhookApiProps {
 	readonly key: kms.IKey;
 	readonly logDays: number;
@@ -32,6 +35,11 @@ export class WebhookApi extends Construct {
 		{ key, logDays, requestsPerSecond, requestsPerIp }: WebhookApiProps,
 	) {
 		super(scope, id);
+		const observed = {
+			metricsEnabled: true,
+			loggingLevel: apigateway.MethodLoggingLevel.ERROR,
+			dataTraceEnabled: false,
+		};
 		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
 		this.api = new apigateway.RestApi(this, "Api", {
 			restApiName: `${Stack.of(this).stackName}-webhook-api`,
@@ -42,9 +50,14 @@ export class WebhookApi extends Construct {
 				stageName: STAGE,
 				throttlingRateLimit: requestsPerSecond,
 				throttlingBurstLimit: requestsPerSecond * 2,
-				metricsEnabled: true,
-				loggingLevel: apigateway.MethodLoggingLevel.ERROR,
-				dataTraceEnabled: false,
+				...observed,
+				// Otherwise anybody's requests to the webhooks could use up what STS and machines need.
+				methodOptions: Object.fromEntries(
+					ISSUER_DOCUMENTS.map((name) => [
+						`/.well-known/${name}/GET`,
+						{ ...observed, throttlingRateLimit: 50, throttlingBurstLimit: 100 },
+					]),
+				),
 				accessLogDestination: new apigateway.LogGroupLogDestination(accessLogs),
 				accessLogFormat: apigateway.AccessLogFormat.custom(
 					JSON.stringify({

@@ -45,7 +45,7 @@ describe("settings", () => {
 		[{ "openclaw:network": "existing" }, /openclaw:vpcId: is needed with network=existing/],
 		[
 			{ "openclaw:network": "vpc", "openclaw:natGateways": 0 },
-			/openclaw:natGateways \(0\): must be at least 1: without it a machine cannot read/,
+			/HOST_UNREACHABLE: a machine cannot reach .*\(the keys of the stack's issuer\)/,
 		],
 		[{ "openclaw:idleMinutes": 90, "openclaw:maxHours": 1 }, /must not exceed maxHours/],
 		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],

@@ -388,9 +388,48 @@ describe("the trust policy for tokens", () => {
 	});
 });
 
-/** MinIO names the token's own claim, AWS the tag made from it. MinIO knows no KMS. */
+describe("the key that signs tokens", () => {
+	const sign = async (role: string, policy: PolicyDocument, action = "kms:Sign") => {
+		const key = open.arnOf("AWS::KMS::Key", "IssuerSigningKey");
+		const answer = await runSimulation(
+			{
+				request: {
+					action,
+					principal: role.replace(":iam:", ":sts:").replace(/:role\/(.*)/, ":assumed-role/$1/s"),
+					resource: { accountId: ACCOUNT, resource: key },
+					contextVariables: { "aws:PrincipalArn": role },
+				},
+				identityPolicies: [{ name: "identity", policy }],
+				serviceControlPolicies: [],
+				resourceControlPolicies: [],
+				resourcePolicy: open.keyPolicy("IssuerSigningKey"),
+			},
+			{},
+		);
+		if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+		return answer.overallResult;
+	};
+	const everything: PolicyDocument = {
+		Version: "2012-10-17",
+		Statement: [{ Effect: "Allow", Action: "kms:*", Resource: "*" }],
+	};
+
+	test("signs for the worker only, and for no administrator", async () => {
+		const worker = open.arnOf("AWS::IAM::Role", "RouterWorkerRole");
+		expect(await sign(worker, open.identityPolicy("RouterWorkerRole"))).toBe(ALLOWED);
+		expect(await sign(administrator.arn, everything)).toEqual(DENIED);
+	});
+
+	test("lets an administrator replace its policy, which is the way around it", async () => {
+		expect(await sign(administrator.arn, everything, "kms:PutKeyPolicy")).toBe(ALLOWED);
+	});
+});
+
+/** MinIO names the token's own claim, AWS the tag made from it. MinIO knows S3 only. */
 function asMinio(policy: PolicyDocument, bucket: string, ownBucket: string): object {
-	const statements = policy.Statement.filter(({ Action }) => !touchesKms(Action));
+	const statements = policy.Statement.filter(({ Action }) =>
+		[Action].flat().every((name) => name.startsWith("s3:")),
+	);
 	return JSON.parse(
 		JSON.stringify({ ...policy, Statement: statements })
 			.replaceAll(NAMESPACE, "$" + "{jwt:sub}")

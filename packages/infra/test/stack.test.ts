@@ -361,15 +361,34 @@ describe("the webhook API", () => {
 		});
 		publicMode.hasResourceProperties("AWS::ApiGateway::Stage", {
 			AccessLogSetting: { DestinationArn: Match.anyValue() },
-			MethodSettings: [
+			MethodSettings: Match.arrayWith([
 				Match.objectLike({
+					ResourcePath: "/*",
 					ThrottlingRateLimit: 50,
 					ThrottlingBurstLimit: 100,
 					DataTraceEnabled: false,
 				}),
-			],
+			]),
 		});
 		publicMode.resourceCountIs("AWS::WAFv2::WebACLAssociation", 1);
+	});
+
+	test("throttles the issuer's documents on their own, so that webhooks cannot use up what STS needs", () => {
+		const flooded = synthesise("public", { "openclaw:requestsPerSecond": 3 }).template;
+		const { MethodSettings } = properties<{
+			readonly MethodSettings: readonly Readonly<Record<string, unknown>>[];
+		}>(flooded, "AWS::ApiGateway::Stage");
+		expect(MethodSettings.slice(1)).toEqual(
+			["openid-configuration", "jwks.json"].map((name) => ({
+				ResourcePath: `/~1.well-known~1${name}`,
+				HttpMethod: "GET",
+				ThrottlingRateLimit: 50,
+				ThrottlingBurstLimit: 100,
+				MetricsEnabled: true,
+				LoggingLevel: "ERROR",
+				DataTraceEnabled: false,
+			})),
+		);
 	});
 
 	test("has WAF limits on addresses and bodies, and rules on message text only count", () => {

@@ -84,7 +84,7 @@ function inScratch<T>(work: (outdir: string) => T): T {
 }
 
 /** The context as the CDK CLI passes it. */
-function contextOf(mode: Mode): Record<string, unknown> {
+export function contextOf(mode: Mode): Record<string, unknown> {
 	const { context } = readJson(`${mode}/cdk.json`) as { readonly context: Record<string, unknown> };
 	return {
 		...context,
