@@ -23,12 +23,12 @@ try {
 	const { context = {} } = JSON.parse(readFileSync(resolve(directory, "cdk.json"), "utf8")) as {
 		readonly context?: Record<string, unknown>;
 	};
-	const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_ENV } = process.env;
 	const region = AWS_REGION ?? AWS_DEFAULT_REGION;
-	const config = readConfig(
-		new App({ context }).node,
-		region === undefined ? {} : { CDK_DEFAULT_REGION: region },
-	);
+	const config = readConfig(new App({ context }).node, {
+		OPENCLAW_ENV,
+		...(region !== undefined && { CDK_DEFAULT_REGION: region }),
+	});
 	const qualifier = String(context[BOOTSTRAP_QUALIFIER.key] ?? BOOTSTRAP_QUALIFIER.value);
 	const checks = [
 		...checkMachine(lookAtMachine()),

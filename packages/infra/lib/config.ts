@@ -5,6 +5,7 @@
  */
 import type { Node } from "constructs";
 import { z } from "zod";
+import { chooseEnvironment } from "./environments.ts";
 import { unreachableHosts } from "./hosts.ts";
 import { checkModels, DEFAULT_MODEL, MODEL_UPSTREAMS } from "./models.ts";
 
@@ -82,6 +83,17 @@ const SCHEMA = z
 				"Interface endpoints of the VPC: AWS's names of the services without `com.amazonaws.REGION.`.",
 			),
 
+		bucketName: z
+			.string()
+			.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
+			.optional()
+			.describe("The bucket that an earlier stack left, to be adopted. Default: a new one."),
+		bucketKeyArn: z
+			.string()
+			.regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/\S+$/)
+			.optional()
+			.describe("The KMS key of `bucketName`."),
+
 		platformVersion: z
 			.enum(["V1", "V2"])
 			.optional()
@@ -140,6 +152,23 @@ const SCHEMA = z
 		turnsAtOnce: whole(2, 1_000)
 			.default(20)
 			.describe("Number of messages that are processed at the same time."),
+		domainName: z
+			.string()
+			.regex(/^([a-z0-9-]+\.)+[a-z]{2,}$/)
+			.optional()
+			.describe(
+				"Domain of the webhooks and the issuer, so that their URLs outlive the API. Default: the API's own.",
+			),
+		certificateArn: z
+			.string()
+			.regex(/^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/\S+$/)
+			.optional()
+			.describe("ACM certificate of `domainName`, in the stack's region."),
+		hostedZoneId: z
+			.string()
+			.regex(/^Z[A-Z0-9]+$/)
+			.optional()
+			.describe("Route 53 zone in which the stack enters `domainName`."),
 		requestsPerSecond: whole(1, 10_000)
 			.default(50)
 			.describe("Throttle of the API; bursts may have twice as many."),
@@ -183,6 +212,21 @@ const SCHEMA = z
 				"channels",
 				"NO_CHANNEL: nobody can send a message: name a channel, or set openclaw:issuer to let your application call the runtime",
 			);
+		const areTogether = (...names: (keyof typeof value)[]) => {
+			const given = names.filter((name) => value[name] !== undefined);
+			if (given.length > 0 && given.length < names.length)
+				say(given[0]!, `needs ${names.filter((name) => !given.includes(name)).join(" and ")}`);
+		};
+		areTogether("bucketName", "bucketKeyArn");
+		areTogether("domainName", "certificateArn", "hostedZoneId");
+		if (value.domainName !== undefined && value.issuer !== undefined)
+			say("domainName", "has no use with openclaw:issuer: the stack then serves nothing");
+		const regionOfCertificate = value.certificateArn?.split(":")[3];
+		if (
+			regionOfCertificate !== undefined &&
+			regionOfCertificate !== (value.region ?? regionOfCertificate)
+		)
+			say("certificateArn", `must be of ${value.region}, where the API is`);
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)
 			say("maxProvisionedConcurrency", "must not be less than provisionedConcurrency");
@@ -191,16 +235,19 @@ const SCHEMA = z
 export type Config = z.output<typeof SCHEMA>;
 
 /**
- * @param env the account and region of the CDK CLI's credentials
+ * @param env the account and region of the CDK CLI's credentials, and OPENCLAW_ENV
  * @throws Error that names each wrong key, its value and the accepted values
  */
 export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Config {
 	const context = node.getAllContext() as Record<string, unknown>;
-	const given = Object.entries(context).filter(([key]) => key.startsWith(PREFIX));
+	const given = Object.entries(context)
+		.filter(([key]) => key.startsWith(PREFIX))
+		.map(([key, value]) => [key.slice(PREFIX.length), value]);
+	const chosen = chooseEnvironment(Object.fromEntries(given), env);
 	const parsed = SCHEMA.safeParse({
 		...(env.CDK_DEFAULT_ACCOUNT !== undefined && { account: env.CDK_DEFAULT_ACCOUNT }),
 		...(env.CDK_DEFAULT_REGION !== undefined && { region: env.CDK_DEFAULT_REGION }),
-		...Object.fromEntries(given.map(([key, value]) => [key.slice(PREFIX.length), value])),
+		...chosen,
 	});
 	if (parsed.success) return parsed.data;
 	const problems = parsed.error.issues.map(({ path, message, code, ...issue }) => {
@@ -208,7 +255,7 @@ export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Co
 			const { keys } = issue as unknown as { readonly keys: readonly string[] };
 			return `${keys.map((key) => PREFIX + key).join(", ")}: unknown setting; the settings are ${Object.keys(SCHEMA.shape).join(", ")}`;
 		}
-		const value = context[PREFIX + String(path[0])];
+		const value = chosen[String(path[0])];
 		return `${PREFIX}${path.join(".")}${value === undefined ? "" : ` (${JSON.stringify(value)})`}: ${message}`;
 	});
 	throw new Error(

@@ -28,22 +28,23 @@ const SERVICES: Readonly<Record<ServiceName, string>> = {
 
 type Settings = Pick<
 	Config,
-	"region" | "network" | "natGateways" | "endpoints" | "issuer" | "modelUpstream"
+	"region" | "network" | "natGateways" | "endpoints" | "issuer" | "domainName" | "modelUpstream"
 >;
 
-export function hostsOf({ region = "REGION", issuer, modelUpstream }: Settings): readonly Host[] {
+export function hostsOf(settings: Settings): readonly Host[] {
+	const { region = "REGION", modelUpstream } = settings;
 	return [
 		...Object.entries(SERVICES).map(([service, why]) => ({ ...at(service, region), why })),
 		{ ...at(modelUpstream, region), why: "the model" },
-		issuer === undefined
-			? // An endpoint for execute-api with private DNS hides public APIs instead (decision 34).
-				{ ...at("execute-api", region), why: "the keys of the stack's issuer", service: undefined }
-			: {
-					name: new URL(issuer).host,
-					why: "the keys of openclaw:issuer",
-					service: serviceOf(issuer, region),
-				},
+		{ ...issuerHost(settings, region), why: "the issuer's keys" },
 	];
+}
+
+function issuerHost({ issuer, domainName }: Settings, region: string) {
+	if (issuer !== undefined)
+		return { name: new URL(issuer).host, service: serviceOf(issuer, region) };
+	// An endpoint for execute-api with private DNS hides public APIs instead (decision 34).
+	return { name: domainName ?? at("execute-api", region).name, service: undefined };
 }
 
 /** Hosts without a way. An existing VPC is used through its subnets that have one to the internet. */

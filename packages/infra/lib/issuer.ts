@@ -56,7 +56,7 @@ export class Issuer extends Construct {
 		const discovery = wellKnown.addResource("openid-configuration").addMethod("GET", integration);
 		this.keysMethod = wellKnown.addResource("jwks.json").addMethod("GET", integration);
 		// A method contains the permission to call the function, on which no stage depends.
-		this.published = [discovery, this.keysMethod, webhookApi.api.deploymentStage];
+		this.published = [discovery, this.keysMethod, ...webhookApi.reachable];
 	}
 
 	/**

@@ -19,7 +19,7 @@ import { Retention } from "./retention.ts";
 import { makeDeliveriesTable, Router } from "./router.ts";
 import { UserIdentity } from "./user-identity.ts";
 import { WebhookApi } from "./webhook-api.ts";
-import { WorkspaceBucket } from "./workspace-bucket.ts";
+import { type Adopted, WorkspaceBucket } from "./workspace-bucket.ts";
 
 export class OpenClawStack extends Stack {
 	readonly #zoneIds: readonly string[];
@@ -44,6 +44,7 @@ export class OpenClawStack extends Stack {
 			? new Endpoints(this, "Endpoints", { network, names: config.endpoints })
 			: undefined;
 		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", {
+			adopted: adoptedBy(config),
 			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
 		});
 		endpoints?.allowBucket(workspaces.bucket.bucketArn);
@@ -137,6 +138,11 @@ export class OpenClawStack extends Stack {
 
 function isNobody(allowedUsers: Config["allowedUsers"]): boolean {
 	return Object.keys(allowedUsers).length === 0;
+}
+
+function adoptedBy({ bucketName, bucketKeyArn }: Config): Adopted | undefined {
+	if (bucketName === undefined || bucketKeyArn === undefined) return undefined;
+	return { bucketName, keyArn: bucketKeyArn };
 }
 
 function stackProps({ account, region }: Config): StackProps {

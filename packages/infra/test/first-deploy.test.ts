@@ -133,13 +133,13 @@ describe("the hosts that a machine must reach", () => {
 
 	test("are named when they have none, with what to do", () => {
 		refused(closed).toThrow(
-			"HOST_UNREACHABLE: a machine cannot reach idp.example.com (the keys of openclaw:issuer): set openclaw:natGateways to 1 or more",
+			"HOST_UNREACHABLE: a machine cannot reach idp.example.com (the issuer's keys): set openclaw:natGateways to 1 or more",
 		);
 		refused({ ...contextOf("own-issuer"), "openclaw:endpoints": "ecr.api,logs,sts" }).toThrow(
 			/cannot reach dkr\.ecr\.eu-central-1\.amazonaws\.com \(the image\): add ecr\.dkr.*\n.*bedrock-runtime\.eu-central-1.*add bedrock-runtime, or .*\n.*cognito-idp\.eu-central-1.*add cognito-idp/,
 		);
 		refused({ "openclaw:network": "vpc", "openclaw:natGateways": 0 }).toThrow(
-			/cannot reach execute-api\.REGION.*\(the keys of the stack's issuer\): set openclaw:natGateways/,
+			/cannot reach execute-api\.REGION.*\(the issuer's keys\): set openclaw:natGateways/,
 		);
 	});
 
@@ -152,6 +152,94 @@ describe("the hosts that a machine must reach", () => {
 		refused(mantle).toThrow(
 			"cannot reach bedrock-mantle.eu-central-1.api.aws (the model): add bedrock-mantle",
 		);
+	});
+});
+
+describe("an own domain", () => {
+	const domain = {
+		"openclaw:domainName": "chat.example.com",
+		"openclaw:certificateArn": "arn:aws:acm:eu-west-1:111111111111:certificate/abc",
+		"openclaw:hostedZoneId": "Z0123456789",
+	};
+
+	test("is the URL of the webhooks and the issuer, and answers before IAM reads it", () => {
+		const { template } = synthesise("new-vpc", domain);
+		template.hasResourceProperties("AWS::ApiGateway::DomainName", {
+			DomainName: "chat.example.com",
+			EndpointConfiguration: { Types: ["REGIONAL"] },
+			SecurityPolicy: "TLS_1_2",
+		});
+		template.hasResourceProperties("AWS::Route53::RecordSet", {
+			Name: "chat.example.com",
+			Type: "A",
+		});
+		template.hasResourceProperties("AWS::IAM::OIDCProvider", { Url: "https://chat.example.com" });
+		template.hasResourceProperties("AWS::BedrockAgentCore::Runtime", {
+			EnvironmentVariables: { OPENCLAW_SIDECAR_ISSUER: "https://chat.example.com" },
+		});
+		template.hasOutput("Webhooktelegram", { Value: "https://chat.example.com/webhook/telegram" });
+		const [provider] = Object.keys(template.findResources("AWS::IAM::OIDCProvider"));
+		const types = [...createdBefore(template, provider!)].map(
+			(id) => template.toJSON().Resources[id].Type,
+		);
+		expect(types).toEqual(
+			expect.arrayContaining(["AWS::Route53::RecordSet", "AWS::ApiGateway::BasePathMapping"]),
+		);
+		expect(hostsOf(configOf({ ...contextOf("new-vpc"), ...domain })).at(-1)?.name).toBe(
+			"chat.example.com",
+		);
+	});
+
+	test("needs its certificate, in the region of the API, and its zone", () => {
+		refused({ "openclaw:domainName": "chat.example.com" }).toThrow(
+			/openclaw:domainName .*needs certificateArn and hostedZoneId/,
+		);
+		refused({ ...domain, "openclaw:region": "us-east-1" }).toThrow(/must be of us-east-1/);
+		refused({ ...contextOf("own-issuer"), ...domain }).toThrow(/no use with openclaw:issuer/);
+	});
+});
+
+describe("the workspaces' bucket of an earlier stack", () => {
+	const left = {
+		"openclaw:bucketName": "openclaw-workspaces",
+		"openclaw:bucketKeyArn": "arn:aws:kms:eu-west-1:111111111111:key/1234",
+	};
+
+	test("is adopted with its key, under the policy of a new one", () => {
+		const { template } = synthesise("new-vpc", left);
+		const policyOf = (one: Template) =>
+			Object.entries(one.findResources("AWS::S3::BucketPolicy")).find(([id]) =>
+				id.startsWith("WorkspaceBucketPolicy"),
+			)!;
+		const [id, policy] = policyOf(template);
+		const [idOfNew, policyOfNew] = policyOf(newVpc.template);
+		expect(id).toBe(idOfNew);
+		expect(policy.Properties.Bucket).toBe("openclaw-workspaces");
+		const sids = ({ Properties }: typeof policy) =>
+			Properties.PolicyDocument.Statement.map(({ Sid }: { readonly Sid: string }) => Sid);
+		expect(sids(policy)).toEqual(sids(policyOfNew));
+		expect(JSON.stringify(policy.Properties.PolicyDocument)).toContain(
+			":s3:::openclaw-workspaces/*",
+		);
+		const buckets = Object.keys(template.findResources("AWS::S3::Bucket"));
+		expect(buckets.filter((name) => name.startsWith("Workspace"))).toEqual([]);
+		template.hasResourceProperties("AWS::BedrockAgentCore::Runtime", {
+			EnvironmentVariables: {
+				OPENCLAW_SIDECAR_STORE: "s3://openclaw-workspaces",
+				OPENCLAW_SIDECAR_KMS_KEY: left["openclaw:bucketKeyArn"],
+			},
+		});
+	});
+
+	test("keeps its policy when the stack is deleted, as it keeps its data", () => {
+		const [, policy] = Object.entries(newVpc.template.findResources("AWS::S3::BucketPolicy")).find(
+			([id]) => id.startsWith("WorkspaceBucketPolicy"),
+		)!;
+		expect(policy).toMatchObject({ DeletionPolicy: "Retain", UpdateReplacePolicy: "Retain" });
+	});
+
+	test("needs its key", () => {
+		refused({ "openclaw:bucketName": "openclaw-workspaces" }).toThrow(/needs bucketKeyArn/);
 	});
 });
 

@@ -5,6 +5,8 @@ import { IgnoreStrategy } from "aws-cdk-lib";
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
 import { acknowledgements } from "../lib/acknowledgements.ts";
+import previousRelease from "./previous-release.json" with { type: "json" };
+import { losses, type Stateful, statefulOf } from "./stateful.ts";
 import { nagFindings, type Synthesised, synthesise } from "./synth.ts";
 import { alarmTable, wildcardTable } from "./tables.ts";
 
@@ -636,5 +638,25 @@ describe("the whole stack", () => {
 		// Versions of functions and deployments of the API have ids derived from their content.
 		const named = resources.map(([id, { Type }]) => `${id.replace(/[0-9a-f]{32}$/, "…")} ${Type}`);
 		expect(named.sort().join("\n")).toMatchSnapshot();
+	});
+
+	test("replaces no stateful resource of the previous release", () => {
+		expect(losses(previousRelease, statefulOf(newVpc))).toEqual([]);
+		expect(Object.keys(previousRelease).length).toBeGreaterThan(30);
+	});
+
+	test("notices a stateful resource that is deleted, replaced or no longer retained", () => {
+		const [bucket, provider, key] = ["WorkspaceBucket4", "UserIdentityProvider", "SecretsKey"].map(
+			(prefix) => Object.keys(previousRelease).find((id) => id.startsWith(prefix))!,
+		);
+		const next = structuredClone(previousRelease) as Record<string, Stateful>;
+		delete next[bucket!];
+		next[provider!] = { ...next[provider!]!, properties: { Url: "https://other.example" } };
+		next[key!] = { ...next[key!]!, deletion: "Delete" };
+		expect(losses(previousRelease, { ...next, added: next[key!]! })).toEqual([
+			expect.stringMatching(/^SecretsKey.*no longer outlives the stack$/),
+			expect.stringMatching(/^UserIdentityProvider.*is replaced, because Url changes$/),
+			expect.stringMatching(/^WorkspaceBucket4.*is deleted, or has another id$/),
+		]);
 	});
 });

@@ -32,9 +32,12 @@ export function synthesise(
 }
 
 /** The findings of cdk-nag without acknowledgements: `path rule`, with the path below the stack. */
-export function nagFindings(mode: Mode): readonly string[] {
+export function nagFindings(
+	mode: Mode,
+	context: Readonly<Record<string, unknown>> = {},
+): readonly string[] {
 	return inScratch((outdir) => {
-		const { app, stack } = makeStack(propsOf(mode, outdir, {}), {});
+		const { app, stack } = makeStack(propsOf(mode, outdir, context), {});
 		Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 		try {
 			app.synth();
