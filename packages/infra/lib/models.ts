@@ -85,6 +85,7 @@ export function modelArns(scope: Construct, ids: readonly string[]): readonly st
 		if (model === undefined) return [`arn:${partition}:bedrock:${region}::foundation-model/${id}`];
 		return [
 			`arn:${partition}:bedrock:${region}:${account}:inference-profile/${id}`,
+			// Also covers the ARN without a region, under which AWS checks calls of a global profile.
 			`arn:${partition}:bedrock:*::foundation-model/${model}`,
 		];
 	});

@@ -59,7 +59,9 @@ function resourceFor(action: string, pattern: string): string {
 	const [service = ""] = action.split(":");
 	if (pattern === "*") return RESOURCES[action] ?? RESOURCES[service] ?? "*";
 	if (service !== "logs") return example(pattern);
-	const [group] = /^arn:aws:logs:[^:]*:\d*:log-group:[^:]*/.exec(example(pattern))!;
+	const [group] = /^arn:aws:logs:[^:]*:\d*:log-group:[^:]*/.exec(
+		example(pattern.replace(/\*$/, "")),
+	)!;
 	return /CreateLogStream|PutLogEvents/.test(action) ? `${group}:log-stream:any` : group;
 }
 
@@ -295,6 +297,30 @@ async function failures(
 			: [`${where}: ${action} on ${resource} by ${principal}: ${verdicts[index]}`],
 	);
 }
+
+test("docs/iam-actions.md lists every action that a statement allows", async () => {
+	const all = asks(new Deployed(synthesise("new-vpc").template));
+	const verdicts = await Promise.all(all.map(evaluate));
+	const rows = all.map(({ where, principal, action, resource }, index) => {
+		const by = principal.replace(
+			/^arn:aws:sts::\d+:assumed-role\/(\w+?)(?:[0-9A-F]{8})?\/session$/,
+			"$1",
+		);
+		const name = where.replace(/[0-9A-F]{8}(?= )/, "").trim();
+		return `| ${name} | ${by} | \`${action}\` | \`${resource}\` | ${verdicts[index]} |`;
+	});
+	const page = [
+		"# Actions in IAM",
+		"",
+		"`packages/infra/test/every-action.test.ts` generates this page from the template of `examples/new-vpc`. It lists every action of every statement that allows something, with a resource that the statement covers, and what an IAM simulator decides. The same test shows that a stranger is denied. `any` stands for a wildcard.",
+		"",
+		"| policy, statement | principal | action | resource | decision |",
+		"|---|---|---|---|---|",
+		...[...new Set(rows)].sort(),
+		"",
+	].join("\n");
+	await expect(page).toMatchFileSnapshot("../../../docs/iam-actions.md");
+});
 
 describe.each([
 	["new-vpc", {}],

@@ -1,6 +1,7 @@
 /**
  * `node packages/infra/test/write-baseline.ts` writes the stateful resources of `examples/new-vpc` to
- * previous-release.json. Run it when a release is made: the next one is compared with it.
+ * previous-release.json. Run it, and `pnpm format`, when a release is made: the next one is compared
+ * with it.
  */
 import { writeFileSync } from "node:fs";
 import { statefulOf } from "./stateful.ts";
