@@ -102,7 +102,14 @@ const SCHEMA = z
 			.default(15)
 			.describe("A machine without requests ends after this time."),
 		maxHours: whole(1, 8).default(8).describe("Every machine ends after this time."),
-		models: list(z.string())
+		models: list(
+			z
+				.string()
+				.regex(
+					/^(?!arn:)[\w.:/-]+$/,
+					"must be an id, not an ARN: the role also needs the model behind a profile",
+				),
+		)
 			.default([DEFAULT_MODEL])
 			.describe(
 				"Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first.",

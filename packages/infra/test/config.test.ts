@@ -48,6 +48,10 @@ describe("settings", () => {
 			/HOST_UNREACHABLE: a machine cannot reach .*\(the issuer's keys\)/,
 		],
 		[{ "openclaw:idleMinutes": 90, "openclaw:maxHours": 1 }, /must not exceed maxHours/],
+		[
+			{ "openclaw:models": "arn:aws:bedrock:eu-west-1:1:application-inference-profile/a" },
+			/must be an id, not an ARN/,
+		],
 		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],
 	])("%j is refused", (context, message) => {
 		expect(() => config(context)).toThrow(message);

@@ -393,6 +393,21 @@ describe("the webhook API", () => {
 		);
 	});
 
+	test("gives STS, which reads the documents for all users, a limit of its own below their throttle", () => {
+		const { Rules } = properties<{
+			readonly Rules: readonly { readonly Name: string; readonly Statement: WafStatement }[];
+		}>(publicMode, "AWS::WAFv2::WebACL");
+		const rates = Rules.flatMap(({ Statement }) => Statement.RateBasedStatement ?? []);
+		const documents = {
+			ByteMatchStatement: { PositionalConstraint: "CONTAINS", SearchString: "/.well-known/" },
+		};
+		expect(rates).toMatchObject([
+			{ Limit: 2_000, ScopeDownStatement: { NotStatement: { Statement: documents } } },
+			{ Limit: 6_000, ScopeDownStatement: documents },
+		]);
+		expect(6_000 / 300).toBeLessThan(50);
+	});
+
 	test("has WAF limits on addresses and bodies, and rules on message text only count", () => {
 		const { Rules } = properties<{
 			readonly Rules: readonly { readonly Statement: WafStatement }[];
@@ -406,7 +421,7 @@ describe("the webhook API", () => {
 			FieldToMatch: { Body: { OversizeHandling: "MATCH" } },
 			Size: 65_536,
 		});
-		const groups = statements.slice(2).map(({ ManagedRuleGroupStatement: group }) => group!);
+		const groups = statements.flatMap(({ ManagedRuleGroupStatement: group }) => group ?? []);
 		expect(groups).toHaveLength(3);
 		const counted = groups.flatMap(({ RuleActionOverrides }) => RuleActionOverrides);
 		expect(counted.every(({ ActionToUse }) => "Count" in ActionToUse)).toBe(true);
