@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { App } from "aws-cdk-lib";
+import { BOOTSTRAP_QUALIFIER } from "../lib/bootstrap.ts";
 import { readConfig } from "../lib/config.ts";
 import { checkAccount } from "../lib/doctor/account-checks.ts";
 import type { Check } from "../lib/doctor/check.ts";
@@ -22,15 +23,16 @@ try {
 	const { context = {} } = JSON.parse(readFileSync(resolve(directory, "cdk.json"), "utf8")) as {
 		readonly context?: Record<string, unknown>;
 	};
-	const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
+	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_ENV } = process.env;
 	const region = AWS_REGION ?? AWS_DEFAULT_REGION;
-	const config = readConfig(
-		new App({ context }).node,
-		region === undefined ? {} : { CDK_DEFAULT_REGION: region },
-	);
+	const config = readConfig(new App({ context }).node, {
+		OPENCLAW_ENV,
+		...(region !== undefined && { CDK_DEFAULT_REGION: region }),
+	});
+	const qualifier = String(context[BOOTSTRAP_QUALIFIER.key] ?? BOOTSTRAP_QUALIFIER.value);
 	const checks = [
 		...checkMachine(lookAtMachine()),
-		...(await checkAccount(config, askAccount(config.region ?? "us-east-1"))),
+		...(await checkAccount(config, askAccount(config.region ?? "us-east-1", qualifier))),
 	];
 	console.log(
 		args.includes("--json") ? JSON.stringify(checks, null, "\t") : checks.map(line).join("\n"),

@@ -24,7 +24,7 @@ const PUBLIC_DOCUMENTS =
 export function acknowledgements(stack: Stack, config: Config): readonly Acknowledgement[] {
 	return [
 		...storage(config),
-		...sweeping(stack),
+		...sweeping(stack, config),
 		...identity(stack, config),
 		...execution(stack, config),
 		...(config.issuer === undefined ? webhookApi(config) : []),
@@ -37,14 +37,18 @@ export function acknowledge(stack: Stack, config: Config): void {
 	}
 }
 
-function storage({ dataEvents }: Config): readonly Acknowledgement[] {
+function storage({ dataEvents, bucketName }: Config): readonly Acknowledgement[] {
 	return [
-		{
-			at: "WorkspaceBucket/Bucket",
-			id: "AwsSolutions-S1",
-			reason:
-				"server access logs are late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and name the role",
-		},
+		...(bucketName === undefined
+			? [
+					{
+						at: "WorkspaceBucket/Bucket",
+						id: "AwsSolutions-S1",
+						reason:
+							"server access logs are late and incomplete; CloudTrail data events (openclaw:dataEvents) are complete and name the role",
+					},
+				]
+			: []),
 		{
 			at: "Nonces",
 			id: "AwsSolutions-DDB3",
@@ -62,25 +66,35 @@ function storage({ dataEvents }: Config): readonly Acknowledgement[] {
 	];
 }
 
-function sweeping(stack: Stack): readonly Acknowledgement[] {
-	const bucket = logicalId(stack, "WorkspaceBucket/Bucket/Resource");
+function sweeping(stack: Stack, config: Config): readonly Acknowledgement[] {
+	const bucket = shownBucket(stack, config);
 	return ["log", "packs", "sweeps"].map((room) => ({
 		at: "WorkspaceBucket/Sweeper",
-		id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/*/${room}/*]`,
+		id: `AwsSolutions-IAM5[Resource::${bucket}/users/*/${room}/*]`,
 		reason: `retention works on the ${room}/ of every user's log, and on no plain object of a workspace`,
 	}));
 }
 
-function identity(stack: Stack, { models }: Config): readonly Acknowledgement[] {
-	const { partition } = shown(stack);
-	const bucket = logicalId(stack, "WorkspaceBucket/Bucket/Resource");
+function identity(stack: Stack, config: Config): readonly Acknowledgement[] {
+	const { models, modelUpstream } = config;
+	const { partition, region, account } = shown(stack);
+	const bucket = shownBucket(stack, config);
 	return [
 		{
 			at: "UserIdentity/WorkspaceRole",
-			id: `AwsSolutions-IAM5[Resource::<${bucket}.Arn>/users/<aws:PrincipalTag/namespace>/*]`,
+			id: `AwsSolutions-IAM5[Resource::${bucket}/users/<aws:PrincipalTag/namespace>/*]`,
 			reason:
 				"all objects of one user: IAM inserts the namespace from the token's tag, and without that tag nothing matches",
 		},
+		...(modelUpstream === "bedrock-mantle"
+			? [
+					{
+						at: "UserIdentity/WorkspaceRole",
+						id: `AwsSolutions-IAM5[Resource::arn:${partition}:bedrock-mantle:${region}:${account}:project/*]`,
+						reason: "Mantle's projects; a condition names the models",
+					},
+				]
+			: []),
 		...models
 			.map(modelOfProfile)
 			.filter((model) => model !== undefined)
@@ -140,6 +154,13 @@ function webhookApi({ channels }: Config): readonly Acknowledgement[] {
 
 function find(stack: Stack, path: string): IConstruct {
 	return path.split("/").reduce<IConstruct>(({ node }, part) => node.findChild(part), stack);
+}
+
+/** As cdk-nag prints the ARN of the workspaces' bucket. */
+function shownBucket(stack: Stack, { bucketName }: Config): string {
+	return bucketName === undefined
+		? `<${logicalId(stack, "WorkspaceBucket/Bucket/Resource")}.Arn>`
+		: `arn:${shown(stack).partition}:s3:::${bucketName}`;
 }
 
 function logicalId(stack: Stack, path: string): string {

@@ -3,10 +3,10 @@
  * endpoint `live` that serves it.
  *
  * Any program in a machine can get the execution role's keys from the metadata service. So that
- * role only pulls the image, writes logs and calls the configured models; it has no access to user
- * data. CDK's own role would also allow workload tokens of every agent in the account. Metrics and
- * logs use our endpoint, because we can create its log group, encrypted, before anything writes to
- * it. The service creates that of DEFAULT.
+ * role only pulls the image and writes logs; it has no access to user data or models. CDK's own
+ * role would also allow workload tokens of every agent in the account. Metrics and logs use our
+ * endpoint, because we can create its log group, encrypted, before anything writes to it. The
+ * service creates that of DEFAULT.
  */
 import { fileURLToPath } from "node:url";
 import { ArnFormat, Duration, IgnoreMode, Stack } from "aws-cdk-lib";
@@ -164,11 +164,11 @@ export class AgentRuntime extends Construct {
 			OPENCLAW_SIDECAR_ROLE_ARN: identity.role.roleArn,
 			OPENCLAW_SIDECAR_ROLE_DURATION: `${identity.sessionDuration.toMinutes()}m`,
 			OPENCLAW_SIDECAR_METRICS: "true",
-			// The first configuration of a workspace names the model; without one, OpenClaw picks its
-			// own.
-			...(config.models[0] !== undefined && {
-				OPENCLAW_MODEL_ID: config.models[0],
-				OPENCLAW_SIDECAR_MODEL_IDS: config.models.join(","),
+			// The first configuration of a workspace names the model.
+			OPENCLAW_MODEL_ID: config.models[0]!,
+			OPENCLAW_SIDECAR_MODEL_IDS: config.models.join(","),
+			...(config.modelUpstream !== "bedrock-runtime" && {
+				OPENCLAW_SIDECAR_MODEL_UPSTREAM: config.modelUpstream,
 			}),
 			...(config.modelDailyTokens !== undefined && {
 				OPENCLAW_SIDECAR_MODEL_DAILY_TOKENS: config.modelDailyTokens,

@@ -7,6 +7,7 @@ import { Duration } from "aws-cdk-lib";
 import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
+import * as lambda from "aws-cdk-lib/aws-lambda";
 import { Schedule, ScheduleExpression, ScheduleTargetInput } from "aws-cdk-lib/aws-scheduler";
 import { Universal } from "aws-cdk-lib/aws-scheduler-targets";
 import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
@@ -93,16 +94,20 @@ export class ChannelSecrets extends Construct {
 		);
 		allow(handler.role, "ReadWhatWasSeen", ["dynamodb:GetItem"], [table.tableArn]);
 		allowKey(handler.role, this.key, "secretsmanager", ["kms:Decrypt", "kms:GenerateDataKey"]);
-		const permission = handler.fn.addPermission("SecretsManager", {
-			principal: new iam.ServicePrincipal("secretsmanager.amazonaws.com"),
+		// Secrets Manager calls the function when the schedule is created, so the permission comes
+		// first. `secret.addRotationSchedule` orders them too, but lets every secret of every account
+		// call the function, and adds families of KMS actions and GetRandomPassword to its role.
+		const permission = new lambda.CfnPermission(handler.fn, "SecretsManager", {
+			action: "lambda:InvokeFunction",
+			functionName: handler.fn.functionArn,
+			principal: "secretsmanager.amazonaws.com",
 			sourceArn: secret.secretArn,
 		});
-		const rotation = new secretsmanager.CfnRotationSchedule(this, `${channel}-rotation-function`, {
+		new secretsmanager.CfnRotationSchedule(this, `${channel}-rotation-function`, {
 			secretId: secret.secretArn,
 			rotationLambdaArn: handler.fn.functionArn,
 			rotateImmediatelyOnUpdate: false,
-		});
-		if (permission !== undefined) rotation.node.addDependency(permission);
+		}).addResourceDependency(permission);
 		const role = makeSchedulerRole(this, `${channel}-starter`, `Starts the rotation of ${channel}`);
 		new Schedule(this, `${channel}-rotation-schedule`, {
 			description: `Rotates the secret of ${channel}`,

@@ -5,6 +5,9 @@
  */
 import type { Node } from "constructs";
 import { z } from "zod";
+import { chooseEnvironment } from "./environments.ts";
+import { unreachableHosts } from "./hosts.ts";
+import { checkModels, DEFAULT_MODEL, MODEL_UPSTREAMS } from "./models.ts";
 
 const PREFIX = "openclaw:";
 
@@ -60,7 +63,7 @@ const SCHEMA = z
 		natGateways: whole(0, 3)
 			.default(1)
 			.describe(
-				"NAT gateways of a new VPC. 0 needs `issuer`: machines must be able to read the issuer's keys.",
+				"NAT gateways of a new VPC. With 0, `endpoints` must reach every host that a machine needs, and the issuer must be your own.",
 			),
 		vpcId: z
 			.string()
@@ -76,7 +79,20 @@ const SCHEMA = z
 			),
 		endpoints: list(z.string())
 			.default(["ecr.api", "ecr.dkr", "logs", "sts", "bedrock-runtime"])
-			.describe("Interface endpoints of the VPC."),
+			.describe(
+				"Interface endpoints of the VPC: AWS's names of the services without `com.amazonaws.REGION.`.",
+			),
+
+		bucketName: z
+			.string()
+			.regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/)
+			.optional()
+			.describe("The bucket that an earlier stack left, to be adopted. Default: a new one."),
+		bucketKeyArn: z
+			.string()
+			.regex(/^arn:aws[a-z-]*:kms:[a-z0-9-]+:\d{12}:key\/\S+$/)
+			.optional()
+			.describe("The KMS key of `bucketName`."),
 
 		platformVersion: z
 			.enum(["V1", "V2"])
@@ -86,10 +102,23 @@ const SCHEMA = z
 			.default(15)
 			.describe("A machine without requests ends after this time."),
 		maxHours: whole(1, 8).default(8).describe("Every machine ends after this time."),
-		models: list(z.string())
-			.default([])
+		models: list(
+			z
+				.string()
+				.regex(
+					/^(?!arn:)[\w.:/-]+$/,
+					"must be an id, not an ARN: the role also needs the model behind a profile",
+				),
+		)
+			.default([DEFAULT_MODEL])
 			.describe(
 				"Bedrock models or inference profiles that the agent may call, by id. A new workspace uses the first.",
+			),
+		modelUpstream: z
+			.enum(MODEL_UPSTREAMS)
+			.default("bedrock-runtime")
+			.describe(
+				"Bedrock's endpoint for the models. `bedrock-mantle` takes ids without a prefix, in some regions only.",
 			),
 		modelDailyTokens: z
 			.string()
@@ -130,6 +159,23 @@ const SCHEMA = z
 		turnsAtOnce: whole(2, 1_000)
 			.default(20)
 			.describe("Number of messages that are processed at the same time."),
+		domainName: z
+			.string()
+			.regex(/^([a-z0-9-]+\.)+[a-z]{2,}$/)
+			.optional()
+			.describe(
+				"Domain of the webhooks and the issuer, so that their URLs outlive the API. Default: the API's own.",
+			),
+		certificateArn: z
+			.string()
+			.regex(/^arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate\/\S+$/)
+			.optional()
+			.describe("ACM certificate of `domainName`, in the stack's region."),
+		hostedZoneId: z
+			.string()
+			.regex(/^Z[A-Z0-9]+$/)
+			.optional()
+			.describe("Route 53 zone in which the stack enters `domainName`."),
 		requestsPerSecond: whole(1, 10_000)
 			.default(50)
 			.describe("Throttle of the API; bursts may have twice as many."),
@@ -162,11 +208,32 @@ const SCHEMA = z
 			say("network", "must be `existing` if vpcId is set");
 		if (value.network === "existing" && (value.account === undefined || value.region === undefined))
 			say("account", "and region are needed with network=existing: a VPC is looked up in them");
-		if (value.network === "vpc" && value.natGateways === 0 && value.issuer === undefined)
+		for (const { name, why, service } of unreachableHosts(value))
 			say(
-				"natGateways",
-				"must be at least 1: without it a machine cannot read the keys of the stack's own issuer",
+				"endpoints",
+				`HOST_UNREACHABLE: a machine cannot reach ${name} (${why}): ${service === undefined ? "" : `add ${service}, or `}set openclaw:natGateways to 1 or more`,
 			);
+		for (const problem of checkModels(value)) say("models", problem);
+		if (value.issuer === undefined && value.channels.length === 0)
+			say(
+				"channels",
+				"NO_CHANNEL: nobody can send a message: name a channel, or set openclaw:issuer to let your application call the runtime",
+			);
+		const areTogether = (...names: (keyof typeof value)[]) => {
+			const given = names.filter((name) => value[name] !== undefined);
+			if (given.length > 0 && given.length < names.length)
+				say(given[0]!, `needs ${names.filter((name) => !given.includes(name)).join(" and ")}`);
+		};
+		areTogether("bucketName", "bucketKeyArn");
+		areTogether("domainName", "certificateArn", "hostedZoneId");
+		if (value.domainName !== undefined && value.issuer !== undefined)
+			say("domainName", "has no use with openclaw:issuer: the stack then serves nothing");
+		const regionOfCertificate = value.certificateArn?.split(":")[3];
+		if (
+			regionOfCertificate !== undefined &&
+			regionOfCertificate !== (value.region ?? regionOfCertificate)
+		)
+			say("certificateArn", `must be of ${value.region}, where the API is`);
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)
 			say("maxProvisionedConcurrency", "must not be less than provisionedConcurrency");
@@ -175,16 +242,19 @@ const SCHEMA = z
 export type Config = z.output<typeof SCHEMA>;
 
 /**
- * @param env the account and region of the CDK CLI's credentials
+ * @param env the account and region of the CDK CLI's credentials, and OPENCLAW_ENV
  * @throws Error that names each wrong key, its value and the accepted values
  */
 export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Config {
 	const context = node.getAllContext() as Record<string, unknown>;
-	const given = Object.entries(context).filter(([key]) => key.startsWith(PREFIX));
+	const given = Object.entries(context)
+		.filter(([key]) => key.startsWith(PREFIX))
+		.map(([key, value]) => [key.slice(PREFIX.length), value]);
+	const chosen = chooseEnvironment(Object.fromEntries(given), env);
 	const parsed = SCHEMA.safeParse({
 		...(env.CDK_DEFAULT_ACCOUNT !== undefined && { account: env.CDK_DEFAULT_ACCOUNT }),
 		...(env.CDK_DEFAULT_REGION !== undefined && { region: env.CDK_DEFAULT_REGION }),
-		...Object.fromEntries(given.map(([key, value]) => [key.slice(PREFIX.length), value])),
+		...chosen,
 	});
 	if (parsed.success) return parsed.data;
 	const problems = parsed.error.issues.map(({ path, message, code, ...issue }) => {
@@ -192,7 +262,7 @@ export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Co
 			const { keys } = issue as unknown as { readonly keys: readonly string[] };
 			return `${keys.map((key) => PREFIX + key).join(", ")}: unknown setting; the settings are ${Object.keys(SCHEMA.shape).join(", ")}`;
 		}
-		const value = context[PREFIX + String(path[0])];
+		const value = chosen[String(path[0])];
 		return `${PREFIX}${path.join(".")}${value === undefined ? "" : ` (${JSON.stringify(value)})`}: ${message}`;
 	});
 	throw new Error(

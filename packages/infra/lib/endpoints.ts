@@ -2,7 +2,8 @@
  * Endpoints of the VPC, each with a policy that allows only what machines need. Keys of another
  * account that get into a machine cannot send data to a foreign bucket through our endpoint.
  *
- * KMS is in the table but not a default, because S3 itself calls it for a machine's objects.
+ * KMS is in the table but not a default, because S3 itself calls it for a machine's objects. A
+ * service that is not in the table is open to callers of this account.
  */
 import { Stack } from "aws-cdk-lib";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
@@ -53,6 +54,13 @@ const INTERFACES: Readonly<Record<string, Allowed>> = {
 		resources: ["*"],
 		conditions: ofThisAccount(stack),
 	}),
+	"bedrock-mantle": (stack) => ({
+		actions: ["bedrock-mantle:CreateInference"],
+		resources: ["*"],
+		conditions: ofThisAccount(stack),
+	}),
+	// The keys of an issuer are read without a signature, and so without an account.
+	"cognito-idp": () => ({ actions: ["*"], resources: ["*"] }),
 	kms: (stack) => ({
 		actions: ["kms:Decrypt", "kms:GenerateDataKey"],
 		resources: ["*"],
@@ -69,6 +77,15 @@ const INTERFACES: Readonly<Record<string, Allowed>> = {
 		conditions: ofThisAccount(stack),
 	}),
 };
+
+/** `"*"`, the form that endpoint policies accept; CDK's AnyPrincipal is `{"AWS": "*"}`. */
+const ANYBODY = [new iam.StarPrincipal()];
+
+const anyOther: Allowed = (stack) => ({
+	actions: ["*"],
+	resources: ["*"],
+	conditions: ofThisAccount(stack),
+});
 
 export class Endpoints extends Construct {
 	readonly s3EndpointId: string;
@@ -89,11 +106,7 @@ export class Endpoints extends Construct {
 			allowAllOutbound: false,
 		});
 		for (const name of names) {
-			const allowed = INTERFACES[name];
-			if (allowed === undefined)
-				throw new Error(
-					`openclaw:endpoints has ${JSON.stringify(name)}; known are ${Object.keys(INTERFACES).join(", ")}.`,
-				);
+			const allowed = INTERFACES[name] ?? anyOther;
 			const endpoint = new ec2.InterfaceVpcEndpoint(this, name, {
 				vpc,
 				service: new ec2.InterfaceVpcEndpointAwsService(name),
@@ -103,7 +116,7 @@ export class Endpoints extends Construct {
 			});
 			endpoint.addToPolicy(
 				new iam.PolicyStatement({
-					principals: [new iam.AnyPrincipal()],
+					principals: ANYBODY,
 					...allowed(Stack.of(this)),
 				}),
 			);
@@ -115,7 +128,7 @@ export class Endpoints extends Construct {
 	allowBucket(bucketArn: string): void {
 		const { partition, region } = Stack.of(this);
 		const statement = (sid: string, actions: string[], resources: string[]) =>
-			new iam.PolicyStatement({ sid, principals: [new iam.AnyPrincipal()], actions, resources });
+			new iam.PolicyStatement({ sid, principals: ANYBODY, actions, resources });
 		this.#s3.addToPolicy(
 			statement("Workspaces", ["s3:GetObject", "s3:PutObject"], [`${bucketArn}/users/*`]),
 		);

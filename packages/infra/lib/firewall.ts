@@ -62,6 +62,7 @@ export class Firewall extends Construct {
 				...Object.entries(MANAGED).map(([name, counted], index) =>
 					managed(name, counted, index + 2),
 				),
+				documentsPerAddress(),
 			],
 		});
 		new wafv2.CfnWebACLAssociation(this, "Association", {
@@ -97,13 +98,48 @@ export class Firewall extends Construct {
 	}
 }
 
+/** The issuer's documents, with and without the stage before them. */
+const DOCUMENTS: wafv2.CfnWebACL.StatementProperty = {
+	byteMatchStatement: {
+		fieldToMatch: { uriPath: {} },
+		positionalConstraint: "CONTAINS",
+		searchString: "/.well-known/",
+		textTransformations: [{ priority: 0, type: "NONE" }],
+	},
+};
+
 function perAddress(limit: number): wafv2.CfnWebACL.RuleProperty {
+	return rate("TooManyRequests", 0, limit, { notStatement: { statement: DOCUMENTS } });
+}
+
+/**
+ * STS reads the documents for all users from a few addresses, so it gets more than a channel. 20 a
+ * second stays below the documents' throttle, so one address cannot use that up.
+ */
+function documentsPerAddress(): wafv2.CfnWebACL.RuleProperty {
+	return rate("TooManyDocuments", 10, 6_000, DOCUMENTS);
+}
+
+/** @param limit of one address in 5 minutes */
+function rate(
+	name: string,
+	priority: number,
+	limit: number,
+	scopeDownStatement: wafv2.CfnWebACL.StatementProperty,
+): wafv2.CfnWebACL.RuleProperty {
 	return {
-		name: "TooManyRequests",
-		priority: 0,
+		name,
+		priority,
 		action: { block: { customResponse: { responseCode: 429 } } },
-		statement: { rateBasedStatement: { limit, aggregateKeyType: "IP", evaluationWindowSec: 300 } },
-		visibilityConfig: visibility("TooManyRequests"),
+		statement: {
+			rateBasedStatement: {
+				limit,
+				aggregateKeyType: "IP",
+				evaluationWindowSec: 300,
+				scopeDownStatement,
+			},
+		},
+		visibilityConfig: visibility(name),
 	};
 }
 

@@ -5,8 +5,9 @@
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import * as iam from "aws-cdk-lib/aws-iam";
 import * as kms from "aws-cdk-lib/aws-kms";
-import { Construct } from "constructs";
+import { Construct, type IDependable } from "constructs";
 import { allow, BundledFunction } from "./bundled-function.ts";
 import type { WebhookApi } from "./webhook-api.ts";
 
@@ -21,6 +22,8 @@ export class Issuer extends Construct {
 	readonly handler: BundledFunction;
 	/** `GET /.well-known/jwks.json`: the keys that verify every token. */
 	readonly keysMethod: apigateway.Method;
+	/** What must exist before somebody can read the documents. */
+	readonly published: readonly IDependable[];
 	/** The `iss` of the tokens. */
 	readonly url: string;
 
@@ -50,7 +53,27 @@ export class Issuer extends Construct {
 			timeout: Duration.seconds(10),
 			allowTestInvoke: false,
 		});
-		wellKnown.addResource("openid-configuration").addMethod("GET", integration);
+		const discovery = wellKnown.addResource("openid-configuration").addMethod("GET", integration);
 		this.keysMethod = wellKnown.addResource("jwks.json").addMethod("GET", integration);
+		// A method contains the permission to call the function, on which no stage depends.
+		this.published = [discovery, this.keysMethod, ...webhookApi.reachable];
+	}
+
+	/**
+	 * Lets one role sign, and denies it to everyone else, administrators included: whoever can sign is
+	 * every user. docs/security.md says how an administrator gets around it.
+	 */
+	allowSigning(role: iam.Role): void {
+		allow(role, "SignTokens", ["kms:Sign", "kms:GetPublicKey"], [this.signingKey.keyArn]);
+		this.signingKey.addToResourcePolicy(
+			new iam.PolicyStatement({
+				sid: "OnlyTheWorkerSigns",
+				effect: iam.Effect.DENY,
+				principals: [new iam.AnyPrincipal()],
+				actions: ["kms:Sign"],
+				resources: ["*"],
+				conditions: { ArnNotEquals: { "aws:PrincipalArn": role.roleArn } },
+			}),
+		);
 	}
 }

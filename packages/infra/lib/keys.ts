@@ -25,11 +25,13 @@ export function makeKey(scope: Construct, id: string, description: string): kms.
 export function makeOperationsKey(scope: Construct, id: string): kms.Key {
 	const key = makeKey(scope, id, "Logs and alarms of OpenClaw");
 	const { account, region } = Stack.of(scope);
+	const logs = new iam.ServicePrincipal(`logs.${region}.amazonaws.com`);
+	// AWS's list: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
 	key.addToResourcePolicy(
 		new iam.PolicyStatement({
 			sid: "LogsOfThisAccount",
-			principals: [new iam.ServicePrincipal(`logs.${region}.amazonaws.com`)],
-			actions: ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey", "kms:DescribeKey"],
+			principals: [logs],
+			actions: ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*"],
 			resources: ["*"],
 			conditions: {
 				ArnLike: {
@@ -41,6 +43,15 @@ export function makeOperationsKey(scope: Construct, id: string): kms.Key {
 					}),
 				},
 			},
+		}),
+	);
+	// A description has no encryption context, so the condition above would deny it.
+	key.addToResourcePolicy(
+		new iam.PolicyStatement({
+			sid: "LogsDescribe",
+			principals: [logs],
+			actions: ["kms:Describe*"],
+			resources: ["*"],
 		}),
 	);
 	key.addToResourcePolicy(

@@ -1,18 +1,14 @@
 /**
- * The regions and availability zones of AgentCore Runtime. Neither CDK nor CloudFormation knows the
- * zones. A subnet in another zone fails only after minutes, with "subnets are in unsupported
- * availability zones". Zones are identified by id (`use1-az4`), because a name such as us-east-1a
- * means a different zone in every account.
+ * The regions and availability zones of AgentCore Runtime, from `regions.json`, which has its date
+ * and sources. Neither CDK nor CloudFormation knows the zones. A subnet in another zone fails only
+ * after minutes, with "subnets are in unsupported availability zones". Zones are identified by id
+ * (`use1-az4`), because a name such as us-east-1a means a different zone in every account.
  *
  * Not guaranteed: the table may be incomplete, because AWS adds regions and zones. `pnpm
- * infra:doctor` reports the zones of an account.
- * Regions: https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-regions.html
- * (November 2026)
- * Zones:
- * https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/agentcore-vpc.html#agentcore-supported-azs
- * (no entry: AWS publishes none)
+ * infra:doctor` compares it with the account.
  */
 import { CfnMapping, type Stack, Token } from "aws-cdk-lib";
+import table from "./regions.json" with { type: "json" };
 
 export interface RegionSupport {
 	/**
@@ -24,30 +20,9 @@ export interface RegionSupport {
 	readonly hasV2: boolean;
 }
 
-export const REGIONS: Readonly<Record<string, RegionSupport>> = {
-	"ap-northeast-1": at("apne1", [1, 2, 4], "V2"),
-	"ap-northeast-2": at("apne2"),
-	"ap-south-1": at("aps1"),
-	"ap-south-2": at("aps2", []),
-	"ap-southeast-1": at("apse1"),
-	"ap-southeast-2": at("apse2"),
-	"ap-southeast-5": at("apse5"),
-	"ap-southeast-7": at("apse7"),
-	"ca-central-1": at("cac1", [1, 2, 4]),
-	"eu-central-1": at("euc1"),
-	"eu-north-1": at("eun1"),
-	"eu-south-1": at("eus1"),
-	"eu-south-2": at("eus2"),
-	"eu-west-1": at("euw1", [1, 2, 3], "V2"),
-	"eu-west-2": at("euw2"),
-	"eu-west-3": at("euw3"),
-	"sa-east-1": at("sae1"),
-	"us-east-1": at("use1", [1, 2, 4], "V2"),
-	"us-east-2": at("use2", [1, 2, 3], "V2"),
-	"us-gov-west-1": at("usgw1"),
-	"us-west-1": at("usw1", []),
-	"us-west-2": at("usw2", [1, 2, 3], "V2"),
-};
+export const REGIONS: Readonly<Record<string, RegionSupport>> = table.regions;
+/** When the table was compared with its sources. */
+export const REGIONS_DATE: string = table.date;
 
 const SUPPORTED = Object.keys(REGIONS).join(", ");
 
@@ -99,12 +74,4 @@ export function pickZones(stack: Stack, count: number): readonly string[] {
 		`AgentCore's zones in ${stack.region} are not published, so ${count} cannot be selected. Set openclaw:zoneIds, ` +
 			`or set openclaw:region to one of ${withZones.map(([region]) => region).join(", ")}.`,
 	);
-}
-
-function at(
-	prefix: string,
-	zones: readonly number[] = [1, 2, 3],
-	version: "V1" | "V2" = "V1",
-): RegionSupport {
-	return { zoneIds: zones.map((zone) => `${prefix}-az${zone}`), hasV2: version === "V2" };
 }

@@ -128,7 +128,7 @@ export class Router extends Construct {
 				maxConcurrency: config.turnsAtOnce,
 			}),
 		);
-		allow(worker.role, "SignTokens", ["kms:Sign", "kms:GetPublicKey"], [issuer.signingKey.keyArn]);
+		issuer.allowSigning(worker.role);
 		allow(
 			worker.role,
 			"RememberAnswers",

@@ -2,7 +2,7 @@
  * Connects all constructs of an installation. Read it first: it shows how they depend on each
  * other.
  */
-import { CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
+import { Annotations, CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
 import { Audit } from "./audit.ts";
@@ -19,7 +19,7 @@ import { Retention } from "./retention.ts";
 import { makeDeliveriesTable, Router } from "./router.ts";
 import { UserIdentity } from "./user-identity.ts";
 import { WebhookApi } from "./webhook-api.ts";
-import { WorkspaceBucket } from "./workspace-bucket.ts";
+import { type Adopted, WorkspaceBucket } from "./workspace-bucket.ts";
 
 export class OpenClawStack extends Stack {
 	readonly #zoneIds: readonly string[];
@@ -29,6 +29,11 @@ export class OpenClawStack extends Stack {
 		supportOf(this.region);
 		Tags.of(this).add("application", config.stackName);
 		this.#zoneIds = config.network === "vpc" ? this.#chooseZones(config) : [];
+		if (config.issuer === undefined && isNobody(config.allowedUsers))
+			Annotations.of(this).addWarningV2(
+				"openclaw:nobodyAllowed",
+				"NOBODY_ALLOWED: openclaw:allowedUsers is empty, so nobody is answered until you allow somebody. docs/deploy.md says how, also after the deployment.",
+			);
 		const { logDays, maxHours, audience } = config;
 		const key = makeOperationsKey(this, "OperationsKey");
 		const topic = makeTopic(this, "Alarms", key, config.alarmEmail);
@@ -39,6 +44,7 @@ export class OpenClawStack extends Stack {
 			? new Endpoints(this, "Endpoints", { network, names: config.endpoints })
 			: undefined;
 		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", {
+			adopted: adoptedBy(config),
 			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
 		});
 		endpoints?.allowBucket(workspaces.bucket.bucketArn);
@@ -53,16 +59,15 @@ export class OpenClawStack extends Stack {
 			issuer,
 			audience,
 			workspaces,
-			models: config.models,
+			models: config,
 			modelVpcId:
-				endpoints !== undefined && config.endpoints.includes("bedrock-runtime")
+				endpoints !== undefined && config.endpoints.includes(config.modelUpstream)
 					? network.vpc?.vpcId
 					: undefined,
 			maxHours,
 		});
-		// IAM fetches the issuer's certificate when the provider is created.
-		if (webhookApi !== undefined)
-			identity.provider.node.addDependency(webhookApi.api.deploymentStage);
+		// IAM reads the issuer's document and certificate when the provider is created.
+		if (ownIssuer !== undefined) identity.provider.node.addDependency(...ownIssuer.published);
 		const runtime = new AgentRuntime(this, "AgentRuntime", {
 			config,
 			issuer,
@@ -129,6 +134,15 @@ export class OpenClawStack extends Stack {
 		checkZones(this.region, zoneIds);
 		return zoneIds;
 	}
+}
+
+function isNobody(allowedUsers: Config["allowedUsers"]): boolean {
+	return Object.keys(allowedUsers).length === 0;
+}
+
+function adoptedBy({ bucketName, bucketKeyArn }: Config): Adopted | undefined {
+	if (bucketName === undefined || bucketKeyArn === undefined) return undefined;
+	return { bucketName, keyArn: bucketKeyArn };
 }
 
 function stackProps({ account, region }: Config): StackProps {

@@ -8,10 +8,11 @@
  * own issuer sets the right namespace. docs/decisions/0028 explains why `${aws:userid}` is not
  * used.
  */
-import { Duration, Fn } from "aws-cdk-lib";
+import { Duration, Fn, Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 import { allow, allowKey } from "./bundled-function.ts";
+import type { Config } from "./config.ts";
 import { modelArns } from "./models.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
 
@@ -29,8 +30,8 @@ export interface UserIdentityProps {
 	readonly issuer: string;
 	readonly audience: string;
 	readonly workspaces: WorkspaceBucket;
-	/** Models of Bedrock that a user's session may call. */
-	readonly models: readonly string[];
+	/** Models of Bedrock that a user's session may call, and where. */
+	readonly models: Pick<Config, "models" | "modelUpstream">;
 	/** The VPC from which alone models may be called; undefined: from anywhere. */
 	readonly modelVpcId: string | undefined;
 	/** The longest life of a machine. */
@@ -81,46 +82,77 @@ export class UserIdentity extends Construct {
 			StringLike: { "s3:prefix": own },
 		});
 		allowKey(this.role, key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
-		// The sidecar signs the agent's model requests with the user's session (decision 60).
-		if (models.length > 0)
+		this.#allowModels(models, modelVpcId);
+	}
+
+	/** The sidecar signs the agent's model requests with the user's session (decision 60). */
+	#allowModels(
+		{ models, modelUpstream }: UserIdentityProps["models"],
+		vpcId: string | undefined,
+	): void {
+		// A user who holds a token of their own could otherwise call them from elsewhere, past the
+		// sidecar's limits.
+		const fromVpc = vpcId === undefined ? {} : { "aws:SourceVpc": vpcId };
+		if (modelUpstream === "bedrock-mantle") {
+			const { partition, region, account } = Stack.of(this);
 			allow(
 				this.role,
 				"CallModels",
-				["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
-				modelArns(this, models),
-				// A user who holds a token of their own could otherwise call them from elsewhere, past the
-				// sidecar's limits.
-				modelVpcId === undefined ? undefined : { StringEquals: { "aws:SourceVpc": modelVpcId } },
+				["bedrock-mantle:CreateInference"],
+				// Mantle knows projects, and the models in a condition.
+				[`arn:${partition}:bedrock-mantle:${region}:${account}:project/*`],
+				{ StringEquals: { "bedrock-mantle:Model": models, ...fromVpc } },
 			);
+			return;
+		}
+		allow(
+			this.role,
+			"CallModels",
+			["bedrock:InvokeModel", "bedrock:InvokeModelWithResponseStream"],
+			modelArns(this, models),
+			vpcId === undefined ? undefined : { StringEquals: fromVpc },
+		);
 	}
 }
 
-/** `${Issuer}` is the issuer without its scheme, `${Provider}` the provider's ARN. */
+/**
+ * `${Issuer}` is the issuer without its scheme, `${Provider}` the provider's ARN.
+ *
+ * Two statements, because AWS lists neither the issuer's keys nor `sts:RoleSessionName` for
+ * `sts:TagSession` (Service Authorization Reference, AWS Security Token Service, of 2026-09-26). A
+ * condition on a key that a request does not have denies it.
+ */
 function trustText(audience: string): string {
 	const issuer = "$" + "{Issuer}";
 	// Fn::Sub turns `$` + `{!` into a variable of IAM.
 	const namespace = "$" + "{!aws:RequestTag/namespace}";
+	// Without the tag, the session has no user. A tag with a slash could name a place inside another
+	// user's prefix.
+	const onlyNamespace = {
+		StringLike: { "aws:RequestTag/namespace": "?*" },
+		StringNotLike: { "aws:RequestTag/namespace": "*/*" },
+		"ForAllValues:StringEquals": { "aws:TagKeys": ["namespace"] },
+	};
+	const statement = (action: string, condition: object) => ({
+		Effect: "Allow",
+		Principal: { Federated: "$" + "{Provider}" },
+		Action: action,
+		Condition: condition,
+	});
 	return JSON.stringify({
 		Version: "2012-10-17",
 		Statement: [
-			{
-				Effect: "Allow",
-				Principal: { Federated: "$" + "{Provider}" },
-				Action: ["sts:AssumeRoleWithWebIdentity", "sts:TagSession"],
-				Condition: {
-					StringEquals: { [`${issuer}:aud`]: audience },
-					// Without the tag, the session has no user. A tag with a slash could name a place inside
-					// another user's prefix.
-					StringLike: {
-						"aws:RequestTag/namespace": "?*",
-						// CloudTrail then shows the session's user. The hash replaces names that STS does not
-						// accept (decision 25).
-						"sts:RoleSessionName": [namespace, `=session-${"?".repeat(32)}`],
-					},
-					StringNotLike: { "aws:RequestTag/namespace": "*/*" },
-					"ForAllValues:StringEquals": { "aws:TagKeys": ["namespace"] },
+			statement("sts:AssumeRoleWithWebIdentity", {
+				...onlyNamespace,
+				StringEquals: { [`${issuer}:aud`]: audience },
+				StringLike: {
+					...onlyNamespace.StringLike,
+					// CloudTrail then shows the session's user. The hash replaces names that STS does not
+					// accept (decision 25).
+					"sts:RoleSessionName": [namespace, `=session-${"?".repeat(32)}`],
 				},
-			},
+			}),
+			statement("sts:TagSession", onlyNamespace),
 		],
 	});
 }

@@ -5,12 +5,17 @@
  */
 import { Aws, Duration, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
+import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
 import type * as kms from "aws-cdk-lib/aws-kms";
-import { Construct } from "constructs";
+import { CfnRecordSet } from "aws-cdk-lib/aws-route53";
+import { Construct, type IDependable } from "constructs";
 import { Firewall } from "./firewall.ts";
 import { makeLogGroup } from "./keys.ts";
 
 const STAGE = "v1";
+
+/** Below `/.well-known/`. AgentCore starts up to 25 machines a second, and each reads both. */
+export const ISSUER_DOCUMENTS = ["openid-configuration", "jwks.json"] as const;
 
 export interface WebhookApiProps {
 	readonly key: kms.IKey;
@@ -18,20 +23,28 @@ export interface WebhookApiProps {
 	readonly requestsPerSecond: number;
 	/** Requests in 5 minutes. */
 	readonly requestsPerIp: number;
+	/** All three, or none. */
+	readonly domainName?: string | undefined;
+	readonly certificateArn?: string | undefined;
+	readonly hostedZoneId?: string | undefined;
 }
 
 export class WebhookApi extends Construct {
 	readonly api: apigateway.RestApi;
 	readonly firewall: Firewall;
-	/** The URL of the stage, without a trailing slash. */
+	/** The URL of the stage or of the own domain, without a trailing slash. */
 	readonly url: string;
+	/** What must exist before the URL answers. */
+	readonly reachable: readonly IDependable[];
 
-	constructor(
-		scope: Construct,
-		id: string,
-		{ key, logDays, requestsPerSecond, requestsPerIp }: WebhookApiProps,
-	) {
+	constructor(scope: Construct, id: string, props: WebhookApiProps) {
 		super(scope, id);
+		const { key, logDays, requestsPerSecond, requestsPerIp, domainName } = props;
+		const observed = {
+			metricsEnabled: true,
+			loggingLevel: apigateway.MethodLoggingLevel.ERROR,
+			dataTraceEnabled: false,
+		};
 		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
 		this.api = new apigateway.RestApi(this, "Api", {
 			restApiName: `${Stack.of(this).stackName}-webhook-api`,
@@ -42,9 +55,14 @@ export class WebhookApi extends Construct {
 				stageName: STAGE,
 				throttlingRateLimit: requestsPerSecond,
 				throttlingBurstLimit: requestsPerSecond * 2,
-				metricsEnabled: true,
-				loggingLevel: apigateway.MethodLoggingLevel.ERROR,
-				dataTraceEnabled: false,
+				...observed,
+				// Otherwise anybody's requests to the webhooks could use up what STS and machines need.
+				methodOptions: Object.fromEntries(
+					ISSUER_DOCUMENTS.map((name) => [
+						`/.well-known/${name}/GET`,
+						{ ...observed, throttlingRateLimit: 50, throttlingBurstLimit: 100 },
+					]),
+				),
 				accessLogDestination: new apigateway.LogGroupLogDestination(accessLogs),
 				accessLogFormat: apigateway.AccessLogFormat.custom(
 					JSON.stringify({
@@ -62,14 +80,39 @@ export class WebhookApi extends Construct {
 				),
 			},
 		});
-		// Not `api.url`: it depends on the methods, whose functions get this URL.
-		this.url = `https://${this.api.restApiId}.execute-api.${Stack.of(this).region}.${Aws.URL_SUFFIX}/${STAGE}`;
+		this.url =
+			domainName === undefined
+				? // Not `api.url`: it depends on the methods, whose functions get this URL.
+					`https://${this.api.restApiId}.execute-api.${Stack.of(this).region}.${Aws.URL_SUFFIX}/${STAGE}`
+				: `https://${domainName}`;
+		this.reachable = [this.api.deploymentStage, ...this.#useDomain(props)];
 		this.firewall = new Firewall(this, "Firewall", {
 			key,
 			logDays,
 			requestsPerIp,
 			stage: this.api.deploymentStage,
 		});
+	}
+
+	/** The API's own URL keeps working too. */
+	#useDomain({ domainName, certificateArn, hostedZoneId }: WebhookApiProps): IDependable[] {
+		if (domainName === undefined) return [];
+		const domain = this.api.addDomainName("Domain", {
+			domainName,
+			certificate: Certificate.fromCertificateArn(this, "Certificate", certificateArn!),
+			endpointType: apigateway.EndpointType.REGIONAL,
+			securityPolicy: apigateway.SecurityPolicy.TLS_1_2,
+		});
+		const record = new CfnRecordSet(this, "Record", {
+			hostedZoneId: hostedZoneId!,
+			name: domainName,
+			type: "A",
+			aliasTarget: {
+				dnsName: domain.domainNameAliasDomainName,
+				hostedZoneId: domain.domainNameAliasHostedZoneId,
+			},
+		});
+		return [domain, record];
 	}
 
 	/** A little more than a channel's longest wait. */

@@ -1,5 +1,6 @@
 /**
- * The bucket of all workspaces, and the only principal that may delete from it.
+ * The bucket of all workspaces, and the only principal that may delete from it. It outlives the stack
+ * with its key and its policy. Another stack can adopt all three.
  *
  * The bucket's own policy applies to everyone, including administrators and stolen keys. Objects
  * are created and never replaced, and only the sweeper deletes. With a VPC, data moves only through
@@ -8,34 +9,57 @@
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
-import type * as kms from "aws-cdk-lib/aws-kms";
+import * as kms from "aws-cdk-lib/aws-kms";
 import * as s3 from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { allow, allowKey, makeLambdaRole } from "./bundled-function.ts";
 import { makeKey } from "./keys.ts";
 
+/** What an earlier stack left: bucket and key. */
+export interface Adopted {
+	readonly bucketName: string;
+	readonly keyArn: string;
+}
+
 export interface WorkspaceBucketProps {
+	/** Undefined: new ones are made. */
+	readonly adopted?: Adopted | undefined;
 	/** Gateway endpoint of the VPC in which machines run. */
 	readonly s3EndpointId?: string | undefined;
 }
 
 export class WorkspaceBucket extends Construct {
-	readonly bucket: s3.Bucket;
-	readonly key: kms.Key;
+	readonly bucket: s3.IBucket;
+	readonly key: kms.IKey;
 	/** Role of the retention function. */
 	readonly sweeper: iam.Role;
 
-	constructor(scope: Construct, id: string, { s3EndpointId }: WorkspaceBucketProps) {
+	constructor(scope: Construct, id: string, { adopted, s3EndpointId }: WorkspaceBucketProps) {
 		super(scope, id);
-		this.key = makeKey(this, "Key", "Workspaces of OpenClaw");
-		this.bucket = new s3.Bucket(this, "Bucket", {
+		this.key =
+			adopted === undefined
+				? makeKey(this, "Key", "Workspaces of OpenClaw")
+				: kms.Key.fromKeyArn(this, "Key", adopted.keyArn);
+		this.bucket =
+			adopted === undefined
+				? this.#makeBucket()
+				: s3.Bucket.fromBucketName(this, "Bucket", adopted.bucketName);
+		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes objects past it");
+		this.#allowSweeping();
+		// A bucket that CDK did not make ignores `addToResourcePolicy`. The policy's path gives it the
+		// same logical id in both cases.
+		const policy = new s3.BucketPolicy(this.bucket, "Policy", { bucket: this.bucket });
+		policy.document.addStatements(...this.#denials(s3EndpointId));
+		policy.applyRemovalPolicy(RemovalPolicy.RETAIN);
+	}
+
+	#makeBucket(): s3.IBucket {
+		return new s3.Bucket(this, "Bucket", {
 			encryption: s3.BucketEncryption.KMS,
 			encryptionKey: this.key,
 			// One request to KMS per bucket and interval, instead of one per object.
 			bucketKeyEnabled: true,
 			versioned: true,
-			enforceSSL: true,
-			minimumTLSVersion: 1.2,
 			blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
 			objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
 			removalPolicy: RemovalPolicy.RETAIN,
@@ -48,10 +72,7 @@ export class WorkspaceBucket extends Construct {
 					expiredObjectDeleteMarker: true,
 				},
 			],
-		});
-		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes objects past it");
-		this.#allowSweeping();
-		for (const statement of this.#denials(s3EndpointId)) this.bucket.addToResourcePolicy(statement);
+		}) as s3.IBucket;
 	}
 
 	/**
@@ -91,8 +112,11 @@ export class WorkspaceBucket extends Construct {
 				resources,
 				...(conditions !== undefined && { conditions }),
 			});
+		const all = [this.bucket.bucketArn, objects];
 		const unlessSweeper = { ArnNotEquals: { "aws:PrincipalArn": this.sweeper.roleArn } };
 		return [
+			deny("OnlyTls", ["s3:*"], all, { Bool: { "aws:SecureTransport": "false" } }),
+			deny("OnlyTls12", ["s3:*"], all, { NumericLessThan: { "s3:TlsVersion": 1.2 } }),
 			deny("CreateOnly", ["s3:PutObject"], [objects], {
 				// Parts of a multipart upload have no condition. Its completion has one, and creates the
 				// object.
@@ -113,7 +137,7 @@ export class WorkspaceBucket extends Construct {
 								"s3:ListBucket",
 								"s3:ListBucketVersions",
 							],
-							[this.bucket.bucketArn, objects],
+							all,
 							{ StringNotEquals: { "aws:SourceVpce": s3EndpointId }, ...unlessSweeper },
 						),
 					]),

@@ -45,9 +45,13 @@ describe("settings", () => {
 		[{ "openclaw:network": "existing" }, /openclaw:vpcId: is needed with network=existing/],
 		[
 			{ "openclaw:network": "vpc", "openclaw:natGateways": 0 },
-			/openclaw:natGateways \(0\): must be at least 1: without it a machine cannot read/,
+			/HOST_UNREACHABLE: a machine cannot reach .*\(the issuer's keys\)/,
 		],
 		[{ "openclaw:idleMinutes": 90, "openclaw:maxHours": 1 }, /must not exceed maxHours/],
+		[
+			{ "openclaw:models": "arn:aws:bedrock:eu-west-1:1:application-inference-profile/a" },
+			/must be an id, not an ARN/,
+		],
 		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],
 	])("%j is refused", (context, message) => {
 		expect(() => config(context)).toThrow(message);
@@ -60,6 +64,67 @@ describe("settings", () => {
 
 	test("each have a description", () => {
 		expect(settings().filter(({ meaning }) => meaning.length < 10)).toEqual([]);
+	});
+});
+
+describe("environments", () => {
+	const context = {
+		"openclaw:logDays": 30,
+		"openclaw:environments": {
+			dev: { region: "eu-west-1", logDays: 7 },
+			prod: { region: "us-east-1", stackName: "Production" },
+		},
+	};
+
+	test("take their own settings first, then the common ones, and have a stack each", () => {
+		expect(config({ ...context, "openclaw:env": "dev" })).toMatchObject({
+			stackName: "OpenClawDev",
+			region: "eu-west-1",
+			logDays: 7,
+		});
+		expect(config(context, { OPENCLAW_ENV: "prod" })).toMatchObject({
+			stackName: "Production",
+			region: "us-east-1",
+			logDays: 30,
+		});
+		expect(config({ ...context, "openclaw:env": "dev" }, { OPENCLAW_ENV: "prod" }).logDays).toBe(7);
+	});
+
+	test.each([
+		[{}, /ENVIRONMENT_UNKNOWN: choose one of dev, prod: -c openclaw:env=dev/],
+		[{ "openclaw:env": "test" }, /openclaw:env \("test"\): ENVIRONMENT_UNKNOWN: choose one of/],
+		[{ "openclaw:env": "constructor" }, /ENVIRONMENT_UNKNOWN/],
+		[
+			{ "openclaw:env": "dev", "openclaw:environments": {} },
+			/ENVIRONMENT_UNKNOWN: openclaw:environments in cdk.json has no block/,
+		],
+		[
+			{ "openclaw:env": "dev", "openclaw:environments": { dev: { idleMinuts: 5 } } },
+			/openclaw:idleMinuts: unknown setting/,
+		],
+		[
+			{ "openclaw:env": "dev", "openclaw:environments": { dev: { idleMinutes: 500 } } },
+			/openclaw:idleMinutes \(500\)/,
+		],
+	])("%j is refused", (changes, message) => {
+		expect(() => config({ ...context, ...changes })).toThrow(message);
+	});
+
+	test("share no name in one account and region", () => {
+		const names = (env: string) => {
+			const region = { region: "eu-west-1", account: "111111111111" };
+			const { template } = synthesise("public", {
+				"openclaw:environments": { dev: region, prod: region },
+				"openclaw:env": env,
+			});
+			const text = JSON.stringify(template.toJSON());
+			return new Set(
+				[...text.matchAll(/"\w*Name":"([^"]*openclaw[^"]*)"/gi)].map(([, name]) => name),
+			);
+		};
+		const dev = names("dev");
+		expect(dev.size).toBeGreaterThan(3);
+		expect([...names("prod")].filter((name) => dev.has(name))).toEqual([]);
 	});
 });
 

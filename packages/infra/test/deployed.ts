@@ -15,12 +15,28 @@ const PSEUDO: Readonly<Record<string, string>> = {
 	"AWS::StackName": "OpenClaw",
 };
 
+const inRegion = (service: string, rest: string) =>
+	`arn:aws:${service}:${REGION}:${ACCOUNT}:${rest}`;
 const ARNS: Readonly<Record<string, (id: string) => string>> = {
 	"AWS::S3::Bucket": (id) => `arn:aws:s3:::${bucketName(id)}`,
 	"AWS::IAM::Role": (id) => `arn:aws:iam::${ACCOUNT}:role/${id}`,
 	"AWS::IAM::OIDCProvider": () => `arn:aws:iam::${ACCOUNT}:oidc-provider/issuer.example`,
-	"AWS::KMS::Key": (id) => `arn:aws:kms:${REGION}:${ACCOUNT}:key/${id}`,
+	"AWS::KMS::Key": (id) => inRegion("kms", `key/${id}`),
+	"AWS::SQS::Queue": (id) => inRegion("sqs", id),
+	"AWS::SNS::Topic": (id) => inRegion("sns", id),
+	"AWS::DynamoDB::Table": (id) => inRegion("dynamodb", `table/${id}`),
+	"AWS::Lambda::Function": (id) => inRegion("lambda", `function:${id}`),
+	"AWS::Logs::LogGroup": (id) => inRegion("logs", `log-group:${id}`),
+	"AWS::Events::Rule": (id) => inRegion("events", `rule/${id}`),
+	"AWS::ECR::Repository": (id) => inRegion("ecr", `repository/${id.toLowerCase()}`),
+	"AWS::SecretsManager::Secret": (id) => inRegion("secretsmanager", `secret:${id}-AbCdEf`),
+	"AWS::BedrockAgentCore::Runtime": (id) => inRegion("bedrock-agentcore", `runtime/${id}`),
+	"AWS::BedrockAgentCore::RuntimeEndpoint": (id) =>
+		inRegion("bedrock-agentcore", `runtime/OpenClaw/runtime-endpoint/${id}`),
 };
+
+/** `Ref` of these is the ARN. */
+const REFERS_TO_ARN = new Set(["AWS::SecretsManager::Secret", "AWS::SNS::Topic"]);
 
 export interface PolicyStatement {
 	readonly Sid?: string;
@@ -48,13 +64,20 @@ export class Deployed {
 		this.#resources = template.toJSON().Resources;
 	}
 
-	/** The resources of a type whose logical id begins with this prefix. */
+	/** The resource of a type whose logical id begins with this prefix. */
 	idOf(type: string, prefix: string): string {
 		const ids = Object.entries(this.#resources).filter(
 			([id, { Type }]) => Type === type && id.startsWith(prefix),
 		);
 		if (ids.length !== 1) throw new Error(`${ids.length} resources ${type} begin with ${prefix}`);
 		return ids[0]![0];
+	}
+
+	/** Logical id and properties of every resource of this type. */
+	all(type: string): readonly (readonly [string, Readonly<Record<string, unknown>>])[] {
+		return Object.entries(this.#resources)
+			.filter(([, { Type }]) => Type === type)
+			.map(([id, { Properties }]) => [id, Properties]);
 	}
 
 	arnOf(type: string, prefix: string): string {
@@ -78,6 +101,12 @@ export class Deployed {
 	bucketPolicy(bucketPrefix: string): PolicyDocument {
 		return this.resolve(
 			this.#resources[this.idOf("AWS::S3::BucketPolicy", bucketPrefix)]!.Properties.PolicyDocument,
+		) as PolicyDocument;
+	}
+
+	keyPolicy(keyPrefix: string): PolicyDocument {
+		return this.resolve(
+			this.#resources[this.idOf("AWS::KMS::Key", keyPrefix)]!.Properties.KeyPolicy,
 		) as PolicyDocument;
 	}
 
@@ -108,7 +137,10 @@ export class Deployed {
 			case "Ref":
 				return PSEUDO[first!] ?? this.#nameOf(first!);
 			case "Fn::GetAtt":
-				return ARNS[this.#resources[first!]!.Type]?.(first!) ?? `${first}.${second}`;
+				return (
+					(/Arn$/.test(second as string) && ARNS[this.#resources[first!]!.Type]?.(first!)) ||
+					`${first}.${second}`
+				);
 			case "Fn::Join":
 				return second!.join(first);
 			case "Fn::Split":
@@ -128,7 +160,11 @@ export class Deployed {
 	}
 
 	#nameOf(id: string): string {
-		return this.#resources[id]?.Type === "AWS::S3::Bucket" ? bucketName(id) : id;
+		const type = this.#resources[id]?.Type ?? "";
+		if (type === "AWS::S3::Bucket") return bucketName(id);
+		if (type === "AWS::SSM::Parameter")
+			return this.resolve(this.#resources[id]!.Properties.Name) as string;
+		return REFERS_TO_ARN.has(type) ? ARNS[type]!(id) : id;
 	}
 }
 

@@ -106,6 +106,33 @@ async function judge(
 	return answer.overallResult;
 }
 
+/** As the user anna. */
+async function callModel(
+	place: Deployed,
+	action: string,
+	resource: string,
+	context: Readonly<Record<string, string>>,
+): Promise<string> {
+	const { arn, policy } = user(place, "anna");
+	const session = arn.replace(":iam:", ":sts:").replace(":role/", ":assumed-role/");
+	const answer = await runSimulation(
+		{
+			request: {
+				action,
+				principal: `${session}/anna`,
+				resource: { accountId: ACCOUNT, resource },
+				contextVariables: { ...context },
+			},
+			identityPolicies: [{ name: "identity", policy }],
+			serviceControlPolicies: [],
+			resourceControlPolicies: [],
+		},
+		{},
+	);
+	if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+	return answer.overallResult;
+}
+
 /** A separate request evaluates the key. */
 function touchesKms(action: string | readonly string[]): boolean {
 	return [action].flat().every((name) => name.startsWith("kms:"));
@@ -242,6 +269,52 @@ describe("every other principal", () => {
 				),
 			}),
 		]);
+	});
+
+	test.each([
+		[
+			"global.anthropic.claude-opus-5",
+			"bedrock:eu-north-1::foundation-model/anthropic.claude-opus-5",
+			ALLOWED,
+		],
+		[
+			"global.anthropic.claude-opus-5",
+			"bedrock:eu-west-1::foundation-model/anthropic.claude-opus-5-5",
+			DENIED,
+		],
+		["amazon.nova-pro-v1:0", "bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0", ALLOWED],
+		["amazon.nova-pro-v1:0", "bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", DENIED],
+	])("with %s, may call %s: %s", async (model, resource, verdict) => {
+		const place = new Deployed(synthesise("public", { "openclaw:models": model }).template);
+		expect(await callModel(place, "bedrock:InvokeModel", `arn:aws:${resource}`, {})).toEqual(
+			verdict,
+		);
+	});
+
+	test("calls Mantle with the models of the configuration only", async () => {
+		const place = new Deployed(
+			synthesise("public", {
+				"openclaw:modelUpstream": "bedrock-mantle",
+				"openclaw:models": "anthropic.claude-opus-5,openai.gpt-oss-120b",
+			}).template,
+		);
+		const call = async (model: string) =>
+			await callModel(
+				place,
+				"bedrock-mantle:CreateInference",
+				`arn:aws:bedrock-mantle:eu-west-1:${ACCOUNT}:project/default`,
+				{ "bedrock-mantle:Model": model },
+			);
+		expect(await call("openai.gpt-oss-120b")).toBe(ALLOWED);
+		expect(await call("anthropic.claude-opus-5-5")).toEqual(DENIED);
+		expect(
+			await callModel(
+				place,
+				"bedrock:InvokeModel",
+				"arn:aws:bedrock:eu-west-1::foundation-model/anthropic.claude-opus-5",
+				{},
+			),
+		).toEqual(DENIED);
 	});
 
 	test("calls models from the VPC only, if there is an endpoint for Bedrock", () => {
@@ -388,9 +461,48 @@ describe("the trust policy for tokens", () => {
 	});
 });
 
-/** MinIO names the token's own claim, AWS the tag made from it. MinIO knows no KMS. */
+describe("the key that signs tokens", () => {
+	const sign = async (role: string, policy: PolicyDocument, action = "kms:Sign") => {
+		const key = open.arnOf("AWS::KMS::Key", "IssuerSigningKey");
+		const answer = await runSimulation(
+			{
+				request: {
+					action,
+					principal: role.replace(":iam:", ":sts:").replace(/:role\/(.*)/, ":assumed-role/$1/s"),
+					resource: { accountId: ACCOUNT, resource: key },
+					contextVariables: { "aws:PrincipalArn": role },
+				},
+				identityPolicies: [{ name: "identity", policy }],
+				serviceControlPolicies: [],
+				resourceControlPolicies: [],
+				resourcePolicy: open.keyPolicy("IssuerSigningKey"),
+			},
+			{},
+		);
+		if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
+		return answer.overallResult;
+	};
+	const everything: PolicyDocument = {
+		Version: "2012-10-17",
+		Statement: [{ Effect: "Allow", Action: "kms:*", Resource: "*" }],
+	};
+
+	test("signs for the worker only, and for no administrator", async () => {
+		const worker = open.arnOf("AWS::IAM::Role", "RouterWorkerRole");
+		expect(await sign(worker, open.identityPolicy("RouterWorkerRole"))).toBe(ALLOWED);
+		expect(await sign(administrator.arn, everything)).toEqual(DENIED);
+	});
+
+	test("lets an administrator replace its policy, which is the way around it", async () => {
+		expect(await sign(administrator.arn, everything, "kms:PutKeyPolicy")).toBe(ALLOWED);
+	});
+});
+
+/** MinIO names the token's own claim, AWS the tag made from it. MinIO knows S3 only. */
 function asMinio(policy: PolicyDocument, bucket: string, ownBucket: string): object {
-	const statements = policy.Statement.filter(({ Action }) => !touchesKms(Action));
+	const statements = policy.Statement.filter(({ Action }) =>
+		[Action].flat().every((name) => name.startsWith("s3:")),
+	);
 	return JSON.parse(
 		JSON.stringify({ ...policy, Statement: statements })
 			.replaceAll(NAMESPACE, "$" + "{jwt:sub}")

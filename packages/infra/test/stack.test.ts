@@ -5,6 +5,8 @@ import { IgnoreStrategy } from "aws-cdk-lib";
 import { Match, type Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
 import { acknowledgements } from "../lib/acknowledgements.ts";
+import previousRelease from "./previous-release.json" with { type: "json" };
+import { losses, type Stateful, statefulOf } from "./stateful.ts";
 import { nagFindings, type Synthesised, synthesise } from "./synth.ts";
 import { alarmTable, wildcardTable } from "./tables.ts";
 
@@ -361,15 +363,49 @@ describe("the webhook API", () => {
 		});
 		publicMode.hasResourceProperties("AWS::ApiGateway::Stage", {
 			AccessLogSetting: { DestinationArn: Match.anyValue() },
-			MethodSettings: [
+			MethodSettings: Match.arrayWith([
 				Match.objectLike({
+					ResourcePath: "/*",
 					ThrottlingRateLimit: 50,
 					ThrottlingBurstLimit: 100,
 					DataTraceEnabled: false,
 				}),
-			],
+			]),
 		});
 		publicMode.resourceCountIs("AWS::WAFv2::WebACLAssociation", 1);
+	});
+
+	test("throttles the issuer's documents on their own, so that webhooks cannot use up what STS needs", () => {
+		const flooded = synthesise("public", { "openclaw:requestsPerSecond": 3 }).template;
+		const { MethodSettings } = properties<{
+			readonly MethodSettings: readonly Readonly<Record<string, unknown>>[];
+		}>(flooded, "AWS::ApiGateway::Stage");
+		expect(MethodSettings.slice(1)).toEqual(
+			["openid-configuration", "jwks.json"].map((name) => ({
+				ResourcePath: `/~1.well-known~1${name}`,
+				HttpMethod: "GET",
+				ThrottlingRateLimit: 50,
+				ThrottlingBurstLimit: 100,
+				MetricsEnabled: true,
+				LoggingLevel: "ERROR",
+				DataTraceEnabled: false,
+			})),
+		);
+	});
+
+	test("gives STS, which reads the documents for all users, a limit of its own below their throttle", () => {
+		const { Rules } = properties<{
+			readonly Rules: readonly { readonly Name: string; readonly Statement: WafStatement }[];
+		}>(publicMode, "AWS::WAFv2::WebACL");
+		const rates = Rules.flatMap(({ Statement }) => Statement.RateBasedStatement ?? []);
+		const documents = {
+			ByteMatchStatement: { PositionalConstraint: "CONTAINS", SearchString: "/.well-known/" },
+		};
+		expect(rates).toMatchObject([
+			{ Limit: 2_000, ScopeDownStatement: { NotStatement: { Statement: documents } } },
+			{ Limit: 6_000, ScopeDownStatement: documents },
+		]);
+		expect(6_000 / 300).toBeLessThan(50);
 	});
 
 	test("has WAF limits on addresses and bodies, and rules on message text only count", () => {
@@ -385,7 +421,7 @@ describe("the webhook API", () => {
 			FieldToMatch: { Body: { OversizeHandling: "MATCH" } },
 			Size: 65_536,
 		});
-		const groups = statements.slice(2).map(({ ManagedRuleGroupStatement: group }) => group!);
+		const groups = statements.flatMap(({ ManagedRuleGroupStatement: group }) => group ?? []);
 		expect(groups).toHaveLength(3);
 		const counted = groups.flatMap(({ RuleActionOverrides }) => RuleActionOverrides);
 		expect(counted.every(({ ActionToUse }) => "Count" in ActionToUse)).toBe(true);
@@ -617,5 +653,25 @@ describe("the whole stack", () => {
 		// Versions of functions and deployments of the API have ids derived from their content.
 		const named = resources.map(([id, { Type }]) => `${id.replace(/[0-9a-f]{32}$/, "…")} ${Type}`);
 		expect(named.sort().join("\n")).toMatchSnapshot();
+	});
+
+	test("replaces no stateful resource of the previous release", () => {
+		expect(losses(previousRelease, statefulOf(newVpc))).toEqual([]);
+		expect(Object.keys(previousRelease).length).toBeGreaterThan(30);
+	});
+
+	test("notices a stateful resource that is deleted, replaced or no longer retained", () => {
+		const [bucket, provider, key] = ["WorkspaceBucket4", "UserIdentityProvider", "SecretsKey"].map(
+			(prefix) => Object.keys(previousRelease).find((id) => id.startsWith(prefix))!,
+		);
+		const next = structuredClone(previousRelease) as Record<string, Stateful>;
+		delete next[bucket!];
+		next[provider!] = { ...next[provider!]!, properties: { Url: "https://other.example" } };
+		next[key!] = { ...next[key!]!, deletion: "Delete" };
+		expect(losses(previousRelease, { ...next, added: next[key!]! })).toEqual([
+			expect.stringMatching(/^SecretsKey.*no longer outlives the stack$/),
+			expect.stringMatching(/^UserIdentityProvider.*is replaced, because Url changes$/),
+			expect.stringMatching(/^WorkspaceBucket4.*is deleted, or has another id$/),
+		]);
 	});
 });

@@ -32,9 +32,12 @@ export function synthesise(
 }
 
 /** The findings of cdk-nag without acknowledgements: `path rule`, with the path below the stack. */
-export function nagFindings(mode: Mode): readonly string[] {
+export function nagFindings(
+	mode: Mode,
+	context: Readonly<Record<string, unknown>> = {},
+): readonly string[] {
 	return inScratch((outdir) => {
-		const { app, stack } = makeStack(propsOf(mode, outdir, {}), {});
+		const { app, stack } = makeStack(propsOf(mode, outdir, context), {});
 		Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
 		try {
 			app.synth();
@@ -84,7 +87,7 @@ function inScratch<T>(work: (outdir: string) => T): T {
 }
 
 /** The context as the CDK CLI passes it. */
-function contextOf(mode: Mode): Record<string, unknown> {
+export function contextOf(mode: Mode): Record<string, unknown> {
 	const { context } = readJson(`${mode}/cdk.json`) as { readonly context: Record<string, unknown> };
 	return {
 		...context,

@@ -5,6 +5,8 @@
 import type { Config } from "../config.ts";
 import { REGIONS } from "../regions.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
+import { checkModel, type ModelAccess } from "./model-check.ts";
+import { checkPlatform } from "./platform-check.ts";
 
 /** Queries to AWS; each throws the SDK's errors. */
 export interface Account {
@@ -16,6 +18,10 @@ export interface Account {
 	zoneIds(): Promise<readonly string[]>;
 	/** Zone ids of the private subnets of a VPC. */
 	subnetZoneIds(vpcId: string): Promise<readonly string[]>;
+	/** What the account may do with a foundation model. */
+	modelAccess(modelId: string): Promise<ModelAccess>;
+	/** Platform version of the runtime with this name, `V1` if it reports none; undefined: no runtime. */
+	runtimePlatform(name: string): Promise<string | undefined>;
 	/** The quotas of a service, by name. */
 	quotas(service: string): Promise<Readonly<Record<string, number>>>;
 }
@@ -43,6 +49,10 @@ export async function checkAccount(config: Config, account: Account): Promise<re
 			checkBootstrap(await account.bootstrapVersion(), region),
 		),
 		await attempt("zones", async () => await checkZonesOf(config, region, account)),
+		...(await Promise.all(
+			config.models.map((id) => attempt(`model ${id}`, () => checkModel(id, account))),
+		)),
+		await attempt("platform version", () => checkPlatform(config, region, account)),
 		await attempt("Lambda concurrency", async () =>
 			checkConcurrency(await account.quotas("lambda")),
 		),
@@ -64,7 +74,7 @@ function checkRegion(region: string | undefined): Check {
 			`${region} has no AgentCore Runtime`,
 			`set openclaw:region to one of ${supported}`,
 		);
-	return ok(name, `${region}, platform version ${support.hasV2 ? "V2" : "V1"}`);
+	return ok(name, region);
 }
 
 function checkIdentity(

@@ -4,6 +4,8 @@ import { readConfig } from "../config.ts";
 import { type Account, checkAccount } from "./account-checks.ts";
 import { isAtLeast } from "./check.ts";
 import { checkMachine, type Machine } from "./machine-checks.ts";
+import { checkModel, type ModelAccess } from "./model-check.ts";
+import { checkPlatform } from "./platform-check.ts";
 
 const MACHINE: Machine = {
 	nodeVersion: "24.21.0",
@@ -13,11 +15,15 @@ const MACHINE: Machine = {
 	runsArm64: true,
 };
 
+const MAY_CALL = { agreement: "AVAILABLE", authorization: "AUTHORIZED", region: "AVAILABLE" };
+
 const ACCOUNT: Account = {
 	whoAmI: async () => ({ account: "111111111111", arn: "arn:aws:iam::111111111111:user/anna" }),
 	bootstrapVersion: async () => "30",
 	zoneIds: async () => ["use1-az1", "use1-az2", "use1-az3"],
 	subnetZoneIds: async () => ["use1-az1", "use1-az2"],
+	modelAccess: async () => MAY_CALL,
+	runtimePlatform: async () => "V2",
 	quotas: async (service): Promise<Readonly<Record<string, number>>> =>
 		service === "lambda"
 			? { "Concurrent executions": 1_000 }
@@ -96,6 +102,48 @@ describe("the account", () => {
 		expect((await outcomes(VPC, changes))[name]).toBe("failed");
 	});
 
+	test("is told how to get access to a model that it cannot call yet", async () => {
+		const check = async (id: string, changes: Partial<ModelAccess>) =>
+			await checkModel(id, { ...ACCOUNT, modelAccess: async () => ({ ...MAY_CALL, ...changes }) });
+		const profile = "global.anthropic.claude-opus-5";
+		expect(await check(profile, { agreement: "NOT_AVAILABLE" })).toMatchObject({
+			outcome: "failed",
+			remedy: expect.stringContaining("--model-id anthropic.claude-opus-5`"),
+		});
+		expect(await check(profile, { authorization: "NOT_AUTHORIZED" })).toMatchObject({
+			outcome: "failed",
+		});
+		expect(await check(profile, { region: "NOT_AVAILABLE" })).toMatchObject({ outcome: "ok" });
+		expect(await check("amazon.nova-pro-v1:0", { region: "NOT_AVAILABLE" })).toMatchObject({
+			outcome: "failed",
+		});
+	});
+
+	test.each([
+		[
+			"us-east-1",
+			undefined,
+			undefined,
+			"ok",
+			/^V2, by the table of \d{4}-.*nothing is deployed yet$/,
+		],
+		["us-east-1", undefined, "V2", "ok", /^V2 is deployed$/],
+		["us-east-1", undefined, "V1", "warning", /^V1 is deployed.*asks for V2/],
+		["eu-central-1", undefined, "V2", "warning", /^V2 is deployed.*asks for V1/],
+		["eu-central-1", undefined, "V1", "ok", /set openclaw:platformVersion to V2 to try/],
+		["eu-central-1", "V2", "V2", "ok", /^V2 is deployed$/],
+	] as const)(
+		"in %s with the setting %s and %s deployed: platform version is %s",
+		async (region, platformVersion, deployed, outcome, found) => {
+			const runtimePlatform = async () => deployed;
+			const settings = { platformVersion, stackName: "OpenClaw" };
+			expect(await checkPlatform(settings, region, { ...ACCOUNT, runtimePlatform })).toMatchObject({
+				outcome,
+				found: expect.stringMatching(found),
+			});
+		},
+	);
+
 	test("fails if a subnet of an existing VPC is in an unsupported zone", async () => {
 		const existing = {
 			"openclaw:network": "existing",
@@ -113,8 +161,16 @@ describe("the account", () => {
 	test("gets a warning for each denied query", async () => {
 		const denied = async () => await Promise.reject(new Error("AccessDenied"));
 		expect(
-			await outcomes(VPC, { bootstrapVersion: denied, zoneIds: denied, quotas: denied }),
+			await outcomes(VPC, {
+				bootstrapVersion: denied,
+				zoneIds: denied,
+				quotas: denied,
+				modelAccess: denied,
+				runtimePlatform: denied,
+			}),
 		).toMatchObject({
+			"model global.anthropic.claude-opus-5": "warning",
+			"platform version": "warning",
 			bootstrap: "warning",
 			zones: "warning",
 			"Lambda concurrency": "warning",

@@ -1,6 +1,7 @@
 /** Queries the real machine and the real account for the checks. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
+import { versionParameter } from "../bootstrap.ts";
 import type { Account } from "./account-checks.ts";
 import type { Machine } from "./machine-checks.ts";
 
@@ -16,8 +17,11 @@ export function lookAtMachine(env: NodeJS.ProcessEnv = process.env): Machine {
 	};
 }
 
-/** @param region to query */
-export function askAccount(region: string): Account {
+/**
+ * @param region to query
+ * @param qualifier of the bootstrap
+ */
+export function askAccount(region: string, qualifier: string): Account {
 	const options = { region, maxAttempts: 2 };
 	return {
 		async whoAmI() {
@@ -33,7 +37,7 @@ export function askAccount(region: string): Account {
 			);
 			try {
 				const { Parameter } = await new SSMClient(options).send(
-					new GetParameterCommand({ Name: "/cdk-bootstrap/hnb659fds/version" }),
+					new GetParameterCommand({ Name: versionParameter(qualifier) }),
 				);
 				return Parameter?.Value;
 			} catch (error) {
@@ -60,6 +64,34 @@ export function askAccount(region: string): Account {
 					if (AvailabilityZoneId !== undefined && !MapPublicIpOnLaunch)
 						ids.push(AvailabilityZoneId);
 			return ids;
+		},
+		async modelAccess(modelId) {
+			const { BedrockClient, GetFoundationModelAvailabilityCommand } = await import(
+				"@aws-sdk/client-bedrock"
+			);
+			const { agreementAvailability, authorizationStatus, regionAvailability } =
+				await new BedrockClient(options).send(
+					new GetFoundationModelAvailabilityCommand({ modelId }),
+				);
+			return {
+				agreement: agreementAvailability?.status ?? "unknown",
+				authorization: authorizationStatus ?? "unknown",
+				region: regionAvailability ?? "unknown",
+			};
+		},
+		async runtimePlatform(name) {
+			const { BedrockAgentCoreControlClient, GetAgentRuntimeCommand, paginateListAgentRuntimes } =
+				await import("@aws-sdk/client-bedrock-agentcore-control");
+			const client = new BedrockAgentCoreControlClient(options);
+			for await (const { agentRuntimes = [] } of paginateListAgentRuntimes({ client }, {})) {
+				const found = agentRuntimes.find(({ agentRuntimeName }) => agentRuntimeName === name);
+				if (found === undefined) continue;
+				const runtime = await client.send(
+					new GetAgentRuntimeCommand({ agentRuntimeId: found.agentRuntimeId }),
+				);
+				return runtime.platformVersion ?? "V1";
+			}
+			return undefined;
 		},
 		async quotas(service) {
 			const { paginateListServiceQuotas, ServiceQuotasClient } = await import(
