@@ -5,6 +5,9 @@
 import type { Config } from "../config.ts";
 import { REGIONS } from "../regions.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
+import { checkLogPolicies } from "./log-policies-check.ts";
+import { checkTrails, type TrailAnswers } from "./trail-check.ts";
+import { checkVpc, type VpcAnswers } from "./vpc-checks.ts";
 
 /** Queries to AWS; each throws the SDK's errors. */
 export interface Account {
@@ -16,6 +19,11 @@ export interface Account {
 	zoneIds(): Promise<readonly string[]>;
 	/** Zone ids of the private subnets of a VPC. */
 	subnetZoneIds(vpcId: string): Promise<readonly string[]>;
+	vpc(vpcId: string): Promise<VpcAnswers>;
+	/** CloudTrail's trails, with those that other regions and the organization have here. */
+	trails(): Promise<readonly TrailAnswers[]>;
+	/** Names of the resource policies of CloudWatch Logs. */
+	logPolicies(): Promise<readonly string[]>;
 	/** The quotas of a service, by name. */
 	quotas(service: string): Promise<Readonly<Record<string, number>>>;
 }
@@ -43,6 +51,15 @@ export async function checkAccount(config: Config, account: Account): Promise<re
 			checkBootstrap(await account.bootstrapVersion(), region),
 		),
 		await attempt("zones", async () => await checkZonesOf(config, region, account)),
+		...(config.network === "existing"
+			? await attemptAll("VPC", async () =>
+					checkVpc(config, region, await account.vpc(config.vpcId!)),
+				)
+			: []),
+		await attempt("audit trail", async () => checkTrails(config, region, await account.trails())),
+		await attempt("Logs resource policies", async () =>
+			checkLogPolicies(config, await account.logPolicies()),
+		),
 		await attempt("Lambda concurrency", async () =>
 			checkConcurrency(await account.quotas("lambda")),
 		),
@@ -142,17 +159,28 @@ function checkSessions(quotas: Readonly<Record<string, number>>): Check {
 }
 
 async function attempt(name: string, check: () => Promise<Check>, remedy?: string): Promise<Check> {
+	const [only] = await attemptAll(name, async () => [await check()], remedy);
+	return only!;
+}
+
+async function attemptAll(
+	name: string,
+	checks: () => Promise<readonly Check[]>,
+	remedy?: string,
+): Promise<readonly Check[]> {
 	try {
-		return await check();
+		return await checks();
 	} catch (error) {
 		const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-		return remedy === undefined
-			? warning(
-					name,
-					`could not be read: ${reason}`,
-					"allow these credentials to read it, or look in the console",
-				)
-			: failed(name, reason, remedy);
+		return [
+			remedy === undefined
+				? warning(
+						name,
+						`could not be read: ${reason}`,
+						"allow these credentials to read it, or look in the console",
+					)
+				: failed(name, reason, remedy),
+		];
 	}
 }
 
