@@ -74,7 +74,12 @@ export class OpenClawStack extends Stack {
 		});
 
 		const table = makeDeliveriesTable(this, "Nonces");
-		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
+		const retention = new Retention(this, "Retention", {
+			workspaces,
+			atOnce: config.retentionAtOnce,
+			key,
+			logDays,
+		});
 		let watched: Watched = { runtime, retention };
 		if (webhookApi !== undefined && ownIssuer !== undefined) {
 			const { channels, rotationDays, rotationDryRun } = config;

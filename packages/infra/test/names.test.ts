@@ -117,6 +117,7 @@ describe("a saved query", () => {
 			"failed webhooks",
 			"fenced writers",
 			"machines that did not start",
+			"progress of retention",
 			"refused webhooks",
 			"secrets found",
 			"slow restores",

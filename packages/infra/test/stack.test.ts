@@ -91,13 +91,48 @@ describe("retention", () => {
 	test("runs daily, with the role that may delete", () => {
 		publicMode.hasResourceProperties("AWS::Scheduler::Schedule", {
 			ScheduleExpression: "cron(17 3 * * ? *)",
-			Target: { Arn: { "Fn::GetAtt": [Match.stringLikeRegexp("RetentionHandler"), "Arn"] } },
+			Target: {
+				Arn: { "Fn::GetAtt": [Match.stringLikeRegexp("^RetentionTasks"), "Arn"] },
+				Input: '{"task":"start"}',
+			},
+		});
+		publicMode.hasResourceProperties("AWS::Lambda::EventSourceMapping", {
+			BatchSize: 1,
+			EventSourceArn: { "Fn::GetAtt": [Match.stringLikeRegexp("^RetentionTasks"), "Arn"] },
+			FunctionName: { Ref: Match.stringLikeRegexp("^RetentionHandler") },
+			ScalingConfig: { MaximumConcurrency: 4 },
 		});
 		publicMode.hasResourceProperties("AWS::Lambda::Function", {
 			Timeout: 900,
 			Role: { "Fn::GetAtt": [Match.stringLikeRegexp("^WorkspaceBucketSweeper"), "Arn"] },
-			Environment: { Variables: { STORE_URL: Match.anyValue(), STATE_TABLE: Match.anyValue() } },
+			Environment: { Variables: { STORE_URL: Match.anyValue(), QUEUE_URL: Match.anyValue() } },
 		});
+	});
+
+	test("repeats a failed message after the function's longest run, and keeps it after three", () => {
+		const [deadLetters] = Object.keys(publicMode.findResources("AWS::SQS::Queue")).filter((id) =>
+			id.startsWith("RetentionDeadLetters"),
+		);
+		publicMode.hasResourceProperties("AWS::SQS::Queue", {
+			VisibilityTimeout: 960,
+			SqsManagedSseEnabled: true,
+			RedrivePolicy: {
+				deadLetterTargetArn: { "Fn::GetAtt": [deadLetters, "Arn"] },
+				maxReceiveCount: 3,
+			},
+		});
+	});
+
+	test("lets the schedule only send, and only to this queue", () => {
+		const [policy] = Object.entries(publicMode.findResources("AWS::IAM::Policy"))
+			.filter(([id]) => id.startsWith("RetentionStarter"))
+			.map(([, { Properties }]) => Properties.PolicyDocument.Statement);
+		expect(policy).toEqual([
+			expect.objectContaining({
+				Action: "sqs:SendMessage",
+				Resource: { "Fn::GetAtt": [expect.stringMatching(/^RetentionTasks/), "Arn"] },
+			}),
+		]);
 	});
 });
 
@@ -127,13 +162,10 @@ describe("the user's identity", () => {
 	});
 
 	test("can come from an external issuer: the stack then has no API, queue or secret, and the runtime requires its tokens", () => {
-		for (const type of [
-			"ApiGateway::RestApi",
-			"SQS::Queue",
-			"SecretsManager::Secret",
-			"WAFv2::WebACL",
-		])
+		for (const type of ["ApiGateway::RestApi", "SecretsManager::Secret", "WAFv2::WebACL"])
 			ownIssuer.resourceCountIs(`AWS::${type}`, 0);
+		const queues = Object.keys(ownIssuer.findResources("AWS::SQS::Queue"));
+		expect(queues.filter((id) => !id.startsWith("Retention"))).toEqual([]);
 		expect(properties(ownIssuer, "AWS::IAM::OIDCProvider")).toMatchObject({
 			Url: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
 			ClientIdList: ["1example23456789"],

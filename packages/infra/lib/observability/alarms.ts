@@ -163,9 +163,29 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 	return [
 		{
 			name: "RetentionFailed",
-			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
+			metric: retention.deadLetters.metricApproximateNumberOfMessagesVisible({
+				period: PERIOD,
+				statistic: Stats.MAXIMUM,
+			}),
 			threshold: 1,
-			why: "A daily run failed. Nothing is lost, and nothing is deleted. The usual reason is a log that cannot be read: run `openclaw-sidecar verify`.",
+			why: "A workspace failed three times. Nothing is lost, and what cannot be read is not deleted. The saved query `failed retention` names the workspace and the reason. The usual one is a log that cannot be read: run `openclaw-sidecar verify`. The next round tries again by itself; purge the queue RetentionDeadLetters when the cause is fixed, and the alarm ends.",
+		},
+		{
+			name: "RetentionStuck",
+			metric: retention.queue.metricApproximateAgeOfOldestMessage({
+				period: PERIOD,
+				statistic: Stats.MAXIMUM,
+			}),
+			threshold: 21_600,
+			periods: { bad: 2, of: 2 },
+			why: "Seconds. A page of 1,000 workspaces waits about a quarter of an hour. Six hours mean that nobody takes messages: the function's event source is disabled, or the account's concurrency is exhausted.",
+		},
+		{
+			name: "RetentionBehind",
+			metric: retention.unfinishedRounds,
+			threshold: 1,
+			periods: { bad: 5, of: 5 },
+			why: "A round takes longer than five days, so what is past retention stays longer. The saved query `progress of retention` shows how far it is. Raise openclaw:retentionAtOnce as docs/retention-at-scale.md says.",
 		},
 		{
 			name: "RetentionMissing",
@@ -181,7 +201,7 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			threshold: 1,
 			periods: { bad: 2, of: 2 },
 			isBelow: true,
-			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows. A new stack raises it until its first run, at 03:17 UTC.",
+			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows. This says nothing about failures. A new stack raises it until its first run, at 03:17 UTC.",
 		},
 		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,

@@ -62,8 +62,11 @@ const FIREWALL: Queries = {
 };
 
 const RETENTION: Queries = {
-	"failed retention": `fields @timestamp, event, namespace, seq, error.code, error.message
+	"failed retention": `fields @timestamp, namespace, task, attempt, error.code, error.message
 | filter level = "error" or @message like /Task timed out|Runtime exited/
+| sort @timestamp desc`,
+	"progress of retention": `fields @timestamp, event, names, last, isLast, messages
+| filter event in ["retention.round-started", "retention.page-listed", "retention.round-continues"]
 | sort @timestamp desc`,
 };
 
