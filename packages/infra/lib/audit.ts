@@ -174,7 +174,6 @@ export class Audit extends Construct {
 			bucket: bucket as s3.IBucket,
 			cloudWatchLogGroup: logGroup,
 			sendToCloudWatchLogs: true,
-			snsTopic: files as sns.ITopic,
 			// IAM's changes are made in us-east-1, wherever the stack is.
 			isMultiRegionTrail: isOwn,
 			includeGlobalServiceEvents: isOwn,
@@ -187,6 +186,7 @@ export class Audit extends Construct {
 			...(dataEvents ? [objectsOf(workspaces.bucket as s3.IBucket)] : []),
 		];
 		resource.addPropertyDeletionOverride("EventSelectors");
+		resource.snsTopicName = files.topicArn;
 		return { bucket, logGroup, resource };
 	}
 
@@ -197,15 +197,17 @@ export class Audit extends Construct {
 			masterKey: key as kms.IKey,
 			enforceSSL: true,
 		});
-		key.addToResourcePolicy(
+		// Not CDK's own statement, with which trails of every account could send messages here.
+		const statement = (actions: string[], resource: string) =>
 			new iam.PolicyStatement({
 				sid: "TrailOfThisAccount",
 				principals: [new iam.ServicePrincipal("cloudtrail.amazonaws.com")],
-				actions: ["kms:Decrypt", "kms:GenerateDataKey"],
-				resources: ["*"],
+				actions,
+				resources: [resource],
 				conditions: { StringEquals: { "aws:SourceAccount": Stack.of(this).account } },
-			}),
-		);
+			});
+		topic.addToResourcePolicy(statement(["sns:Publish"], topic.topicArn));
+		key.addToResourcePolicy(statement(["kms:Decrypt", "kms:GenerateDataKey"], "*"));
 		return topic;
 	}
 }

@@ -215,7 +215,10 @@ describe("the trail", () => {
 		const policy = deployed.idOf("AWS::SNS::TopicPolicy", "AuditTrailFiles");
 		expect(trail!.DependsOn).toEqual(expect.arrayContaining([policy]));
 		const statements = JSON.stringify(open.findResources("AWS::SNS::TopicPolicy")[policy]);
-		expect(statements).toContain('"Service":"cloudtrail.amazonaws.com"');
+		expect(statements).toContain(
+			'"Condition":{"StringEquals":{"aws:SourceAccount":{"Ref":"AWS::AccountId"}}},"Effect":"Allow","Principal":{"Service":"cloudtrail.amazonaws.com"}',
+		);
+		expect(statements.split('"Effect":"Allow"')).toHaveLength(2);
 		const operations = open.findResources("AWS::KMS::Key")[id("AWS::KMS::Key", "OperationsKey")];
 		expect(JSON.stringify(operations!.Properties.KeyPolicy)).toContain("TrailOfThisAccount");
 	});
@@ -242,14 +245,16 @@ describe("the trail", () => {
 				event("events", name, { name: rule }),
 			),
 			event("events", "RemoveTargets", { rule }),
-			...["DeleteLogGroup", "DisassociateKmsKey", "DeleteMetricFilter"].map((name) =>
-				event("logs", name, { logGroupName }),
-			),
+			...[
+				...["DeleteLogGroup", "DisassociateKmsKey", "DeleteMetricFilter", "PutRetentionPolicy"],
+				...["PutSubscriptionFilter", "PutMetricFilter", "DeleteLogStream"],
+			].map((name) => event("logs", name, { logGroupName })),
 			...["DeleteAlarms", "DisableAlarmActions"].map((name) =>
 				event("monitoring", name, { alarmNames: ["OpenClaw-ObservabilityDurabilityLag-X"] }),
 			),
 		])
 			expect([one.eventName, countOf(one)]).toEqual([one.eventName, 1]);
+		expect(countOf(event("logs", "CreateLogStream", { logGroupName }))).toBe(0);
 		expect(countOf(event("iam", "PutRolePolicy", { roleName: "another" }))).toBe(0);
 		expect(countOf(event("iam", "GetRole", { roleName: ROLE }, { readOnly: true }))).toBe(0);
 		expect(countOf(event("s3", "PutBucketPolicy", { bucketName: bucket() }))).toBe(0);

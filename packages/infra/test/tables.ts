@@ -61,7 +61,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::S3::BucketPolicy",
 		/^s3:PutObject$/,
-		"CloudTrail's own files, put by CloudTrail for this trail only",
+		"CloudTrail's own files of this account, put by CloudTrail",
 	],
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
 ];

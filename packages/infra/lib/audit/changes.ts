@@ -147,7 +147,15 @@ export function protectionChanges(what: Protected): readonly Change[] {
 		{
 			of: "the logs of changes",
 			service: "logs",
-			where: named("logGroupName", ...logGroupNames),
+			where: {
+				// Not all: services create streams in these groups every day.
+				eventName: [
+					{ prefix: "Delete" },
+					{ prefix: "Disassociate" },
+					...["PutRetentionPolicy", "PutMetricFilter", "PutSubscriptionFilter"],
+				],
+				...named("logGroupName", ...logGroupNames),
+			},
 			seenBy: "trail",
 		},
 		{
