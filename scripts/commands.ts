@@ -29,6 +29,11 @@ const PROGRAMS = new Set([
 /** Programs of which only some subcommands are used. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 	aws: [
+		"events put-rule",
+		"events put-targets",
+		"logs delete-log-group",
+		"logs describe-log-groups",
+		"cloudformation detect-stack-drift",
 		"cloudwatch put-metric-alarm",
 		"lambda invoke",
 		"logs put-metric-filter",

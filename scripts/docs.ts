@@ -1,6 +1,7 @@
 /** Writes the documents that derive from the code, for `pnpm docs:write`. */
 import { readFileSync, writeFileSync } from "node:fs";
 import { readmeWithTables } from "../falco/test/driver/tables.ts";
+import { scalePage } from "../packages/infra/lib/retention/model.ts";
 import { withSettings } from "../packages/infra/lib/settings-table.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import {
@@ -27,6 +28,8 @@ const falco = new URL("../falco/README.md", import.meta.url);
 writeFileSync(falco, readmeWithTables(readFileSync(falco, "utf8")));
 const deploy = new URL("../docs/deploy.md", import.meta.url);
 writeFileSync(deploy, withSettings(readFileSync(deploy, "utf8")));
+
+writeFileSync(new URL("../docs/retention-at-scale.md", import.meta.url), scalePage());
 
 const decisions = new URL("../docs/decisions/README.md", import.meta.url);
 writeFileSync(decisions, withIndex(readFileSync(decisions, "utf8"), readDecisions()));

@@ -1,79 +1,84 @@
 /**
- * Deletes what is past retention, one namespace after the other. A schedule starts it, one run at a
- * time. If any namespace fails, the run processes the others and then fails, so that the alarm on
- * the function's errors fires.
+ * Deletes what is past retention. One message of the queue per call: `retention/task.ts` says which
+ * there are. A call that throws leaves its message in the queue, which delivers it again, and after
+ * the third time moves it to the dead-letter queue, where an alarm sees it.
  *
- * Environment: `STORE_URL`, `STATE_TABLE` (get, put and delete of the item `retention`, the place
- * where the last run stopped).
+ * Guarantees: a namespace that fails, or takes longer than a call may, stops no other. Each message
+ * can be delivered twice, and at the same time: two runs of one namespace do no harm, and a page of
+ * names that is listed twice makes the same messages twice. A round starts only if no other runs.
+ *
+ * Environment: `STORE_URL`; `QUEUE_URL`, a standard queue (send, and read its attributes).
  */
-import { DeleteItemCommand, GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
-import type { Context } from "aws-lambda";
-import { namespaces, retain, SidecarError } from "openclaw-sidecar";
+import type { Context, SQSEvent, SQSRecord } from "aws-lambda";
+import { namespaces, retain } from "openclaw-sidecar";
 import { required } from "./environment.ts";
 import { logger } from "./log.ts";
-import { type SweepReport, sweepAll } from "./retention/sweep.ts";
-import { openTable } from "./state-table.ts";
+import { takePage } from "./retention/page.ts";
+import { countOthers, send } from "./retention/queue.ts";
+import { parseTask } from "./retention/task.ts";
 
-/** Time to end a namespace's requests and record the place. */
+/** Time to end a namespace's requests. */
 const RESERVE_MS = 20_000;
-const KEY = { id: { S: "retention" } };
+/** Names in a page. Each takes a LIST of about 30 ms. */
+const PAGE = 1_000;
 
-/** @throws Error if a namespace failed, or the store cannot be listed */
-export async function handler(
-	_event: unknown,
-	context: Pick<Context, "getRemainingTimeInMillis">,
-): Promise<SweepReport> {
-	const store = required("STORE_URL");
-	const timeMs = context.getRemainingTimeInMillis() - RESERVE_MS;
-	const signal = timeMs > 0 ? AbortSignal.timeout(timeMs) : AbortSignal.abort();
-	const after = await stoppedAfter();
-	const names = namespaces({ store, ...(after !== undefined && { after }) });
-	const report = await sweepAll(
-		names,
-		(namespace) => sweep(store, namespace, signal),
-		after,
-		signal,
-	);
-	await noteStop(report.stoppedAfter);
-	logger.info("retention.run-finished", { ...report });
-	const [first, ...others] = Object.entries(report.failures);
-	if (first !== undefined)
-		throw new Error(
-			`retention failed in ${1 + others.length} namespaces, the first: ${first.join(": ")}`,
-		);
-	return report;
+type Clock = Pick<Context, "getRemainingTimeInMillis">;
+
+/** @throws Error if the message must be delivered again */
+export async function handler({ Records }: SQSEvent, context: Clock): Promise<void> {
+	for (const record of Records) await handle(record, context);
 }
 
-/** @returns what went wrong */
-async function sweep(
-	store: string,
-	namespace: string,
-	signal: AbortSignal,
-): Promise<string | undefined> {
+async function handle({ body, attributes }: SQSRecord, context: Clock): Promise<void> {
+	const timeMs = context.getRemainingTimeInMillis() - RESERVE_MS;
+	const signal = timeMs > 0 ? AbortSignal.timeout(timeMs) : AbortSignal.abort();
 	try {
-		const { problem } = await retain({
-			store,
-			namespace,
-			signal,
-			logger: logger.child({ namespace }),
-		});
-		return problem && `commit ${problem.seq} cannot be read: nothing older was deleted`;
+		const task = parseTask(body);
+		if (task.task === "start") await start();
+		else if (task.task === "list") await list(task.after, signal);
+		else await sweep(task.namespace, signal);
 	} catch (error) {
-		logger.error("retention.failed", { namespace, error });
-		return error instanceof SidecarError
-			? `${error.code}: ${error.message}`
-			: (error as Error).message;
+		const attempt = Number(attributes.ApproximateReceiveCount);
+		logger.error("retention.failed", { ...taskOf(body), attempt, error });
+		throw error;
 	}
 }
 
-async function stoppedAfter(): Promise<string | undefined> {
-	const { client, TableName } = openTable();
-	return (await client.send(new GetItemCommand({ TableName, Key: KEY, ConsistentRead: true }))).Item
-		?.after?.S;
+/** What a failed message was about. */
+function taskOf(body: string): object {
+	try {
+		return parseTask(body);
+	} catch {
+		return {};
+	}
 }
 
-async function noteStop(after: string | undefined): Promise<void> {
-	const { client, TableName } = openTable();
-	if (after === undefined) await client.send(new DeleteItemCommand({ TableName, Key: KEY }));
-	else await client.send(new PutItemCommand({ TableName, Item: { ...KEY, after: { S: after } } }));
+async function start(): Promise<void> {
+	const others = await countOthers();
+	if (others > 0) return logger.warn("retention.round-continues", { messages: others });
+	await send([{ task: "list" }]);
+	logger.info("retention.round-started");
+}
+
+/** Names first: if the call ends between them and the next page, the whole page is listed again. */
+async function list(after: string | undefined, signal: AbortSignal): Promise<void> {
+	const store = required("STORE_URL");
+	const all = namespaces({ store, ...(after !== undefined && { after }) });
+	const { names, hasMore } = await takePage(all, PAGE, () => signal.aborted);
+	await send(names.map((namespace) => ({ task: "sweep", namespace })));
+	const last = names.at(-1);
+	if (hasMore) await send([{ task: "list", after: last! }]);
+	logger.info("retention.page-listed", { names: names.length, after, last, isLast: !hasMore });
+}
+
+/** @throws Error if it is not done */
+async function sweep(namespace: string, signal: AbortSignal): Promise<void> {
+	const { problem } = await retain({
+		store: required("STORE_URL"),
+		namespace,
+		signal,
+		logger: logger.child({ namespace }),
+	});
+	if (problem !== undefined)
+		throw new Error(`commit ${problem.seq} cannot be read: nothing older was deleted`);
 }

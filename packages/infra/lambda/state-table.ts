@@ -3,7 +3,7 @@
  * attribute `expiresAt` (seconds).
  *
  * `event#…` deliveries, `answer#…` outcomes of messages, `proved#…` keys that a channel has signed
- * with, `retention` the place where retention stopped.
+ * with.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";

@@ -37,7 +37,7 @@ export function acknowledge(stack: Stack, config: Config): void {
 	}
 }
 
-function storage({ dataEvents, bucketName }: Config): readonly Acknowledgement[] {
+function storage({ auditTrail, dataEvents, bucketName }: Config): readonly Acknowledgement[] {
 	return [
 		...(bucketName === undefined
 			? [
@@ -54,7 +54,7 @@ function storage({ dataEvents, bucketName }: Config): readonly Acknowledgement[]
 			id: "AwsSolutions-DDB3",
 			reason: "its data is needed for two days at most, so a backup would be useless",
 		},
-		...(dataEvents
+		...(dataEvents || auditTrail === "own"
 			? [
 					{
 						at: "Audit/TrailBucket",
@@ -116,6 +116,10 @@ function execution(stack: Stack, { stackName }: Config): readonly Acknowledgemen
 	});
 	return [
 		found("*", "ecr:GetAuthorizationToken supports no resource"),
+		found(
+			`arn:${partition}:logs:${region}:${account}:log-group:*`,
+			"logs:DescribeLogGroups lists the names of all groups, and AWS allows it on all only",
+		),
 		found(logGroups, "the name ends with the runtime's id, which is created after its role"),
 		found(`${logGroups}:log-stream:*`, "streams of the runtime's own log groups: one per machine"),
 	];

@@ -115,6 +115,14 @@ export class AgentRuntime extends Construct {
 			["logs:CreateLogGroup", "logs:DescribeLogStreams"],
 			[logGroups],
 		);
+		// The service looks for its group by listing all, and AWS allows that only on all groups.
+		// https://docs.aws.amazon.com/bedrock-agentcore/latest/devguide/runtime-permissions.html
+		allow(
+			this.executionRole,
+			"FindOwnLogs",
+			["logs:DescribeLogGroups"],
+			[`arn:${partition}:logs:${region}:${account}:log-group:*`],
+		);
 		allow(
 			this.executionRole,
 			"WriteOwnLogStreams",

@@ -8,6 +8,7 @@ import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import { NodejsFunction, OutputFormat } from "aws-cdk-lib/aws-lambda-nodejs";
+import type * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { makeLogGroup } from "./keys.ts";
 
@@ -30,12 +31,14 @@ export interface HandlerProps {
 export class BundledFunction extends Construct {
 	readonly fn: lambda.Function;
 	readonly role: iam.Role;
+	readonly logGroup: logs.LogGroup;
 
 	constructor(scope: Construct, id: string, props: HandlerProps) {
 		super(scope, id);
 		const { entry, description, timeout, memory, environment, key, logDays } = props;
 		this.role = props.role ?? makeLambdaRole(this, "Role", description);
 		const logGroup = makeLogGroup(this, "Logs", { key, days: logDays });
+		this.logGroup = logGroup;
 		allow(
 			this.role,
 			"WriteOwnLog",

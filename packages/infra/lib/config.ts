@@ -187,9 +187,20 @@ const SCHEMA = z
 			.default(30)
 			.describe("Days between two rotations of a channel's secret."),
 		rotationDryRun: onOff.default(false).describe("Rotation only reports what it would do."),
+		auditTrail: z
+			.enum(["own", "existing"])
+			.default("own")
+			.describe(
+				"CloudTrail trail that reports changes of the protection: the stack's `own`, or an `existing` one of the account or organization, which `pnpm infra:doctor` looks for. A second copy of the events costs $2 per 100,000.",
+			),
 		dataEvents: onOff
 			.default(false)
 			.describe("CloudTrail data events of the bucket, $0.10 per 100,000."),
+		retentionAtOnce: whole(2, 1_000)
+			.default(4)
+			.describe(
+				"Number of workspaces in which retention works at the same time. Four do 1,000 busy users in a quarter of an hour; docs/retention-at-scale.md has more.",
+			),
 		logDays: z.coerce
 			.number()
 			.default(90)

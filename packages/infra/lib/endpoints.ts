@@ -16,9 +16,8 @@ export interface EndpointsProps {
 	readonly names: readonly string[];
 }
 
-type Allowed = (
-	stack: Stack,
-) => Pick<iam.PolicyStatementProps, "actions" | "resources" | "conditions">;
+type Statement = Pick<iam.PolicyStatementProps, "actions" | "resources" | "conditions">;
+type Allowed = (stack: Stack) => Statement | readonly Statement[];
 
 const ofThisAccount = ({ account }: Stack) => ({
 	StringEquals: { "aws:PrincipalAccount": account },
@@ -34,15 +33,21 @@ const INTERFACES: Readonly<Record<string, Allowed>> = {
 		actions: ["ecr:GetAuthorizationToken", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
 		resources: ["*"],
 	}),
-	logs: ({ partition, region, account }) => ({
-		actions: [
-			"logs:CreateLogGroup",
-			"logs:CreateLogStream",
-			"logs:DescribeLogStreams",
-			"logs:PutLogEvents",
-		],
-		resources: [`arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/*`],
-	}),
+	logs: ({ partition, region, account }) => [
+		{
+			actions: [
+				"logs:CreateLogGroup",
+				"logs:CreateLogStream",
+				"logs:DescribeLogStreams",
+				"logs:PutLogEvents",
+			],
+			resources: [`arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/*`],
+		},
+		{
+			actions: ["logs:DescribeLogGroups"],
+			resources: [`arn:${partition}:logs:${region}:${account}:log-group:*`],
+		},
+	],
 	// A call with a web identity is unsigned and so has no account; the role decides which tokens it
 	// trusts.
 	sts: ({ partition, account }) => ({
@@ -114,12 +119,8 @@ export class Endpoints extends Construct {
 				securityGroups: [group],
 				open: false,
 			});
-			endpoint.addToPolicy(
-				new iam.PolicyStatement({
-					principals: ANYBODY,
-					...allowed(Stack.of(this)),
-				}),
-			);
+			for (const statement of [allowed(Stack.of(this))].flat())
+				endpoint.addToPolicy(new iam.PolicyStatement({ principals: ANYBODY, ...statement }));
 		}
 		group.addIngressRule(network.machines!, ec2.Port.tcp(443), "HTTPS of machines");
 	}

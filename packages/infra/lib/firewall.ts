@@ -10,6 +10,7 @@
 import { Stack } from "aws-cdk-lib";
 import type * as apigateway from "aws-cdk-lib/aws-apigateway";
 import type * as kms from "aws-cdk-lib/aws-kms";
+import type * as logs from "aws-cdk-lib/aws-logs";
 import * as wafv2 from "aws-cdk-lib/aws-wafv2";
 import { Construct } from "constructs";
 import { bareArn, makeLogGroup } from "./keys.ts";
@@ -45,6 +46,7 @@ export interface FirewallProps {
 export class Firewall extends Construct {
 	/** The `WebACL` dimension of its metrics. */
 	readonly name: string;
+	readonly logGroup: logs.LogGroup;
 
 	constructor(scope: Construct, id: string, { stage, key, logDays, requestsPerIp }: FirewallProps) {
 		super(scope, id);
@@ -70,14 +72,14 @@ export class Firewall extends Construct {
 			resourceArn: stage.stageArn,
 		});
 		// WAF accepts only log groups with this prefix.
-		const logs = makeLogGroup(this, "Logs", {
+		this.logGroup = makeLogGroup(this, "Logs", {
 			key,
 			days: logDays,
 			name: `aws-waf-logs-${stackName.toLowerCase()}`,
 		});
 		new wafv2.CfnLoggingConfiguration(this, "Logging", {
 			resourceArn: acl.attrArn,
-			logDestinationConfigs: [bareArn(logs)],
+			logDestinationConfigs: [bareArn(this.logGroup)],
 			redactedFields: ["authorization", "x-telegram-bot-api-secret-token"].map((name) => ({
 				singleHeader: { Name: name },
 			})),

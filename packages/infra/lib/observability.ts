@@ -2,7 +2,6 @@
 import { Stack } from "aws-cdk-lib";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
-import type * as logs from "aws-cdk-lib/aws-logs";
 import * as sns from "aws-cdk-lib/aws-sns";
 import { EmailSubscription } from "aws-cdk-lib/aws-sns-subscriptions";
 import { Construct } from "constructs";
@@ -14,19 +13,18 @@ export interface ObservabilityProps {
 	readonly watched: Watched;
 	readonly topic: sns.ITopic;
 	readonly platformVersion: "V1" | "V2";
-	readonly trailLogs?: logs.ILogGroup | undefined;
 }
 
 export class Observability extends Construct {
 	constructor(
 		scope: Construct,
 		id: string,
-		{ watched, topic, platformVersion, trailLogs }: ObservabilityProps,
+		{ watched, topic, platformVersion }: ObservabilityProps,
 	) {
 		super(scope, id);
 		const alarms = makeAlarms(this, alarmSpecs(watched), topic);
 		makeDashboard(this, "Dashboard", { watched, alarms, platformVersion });
-		saveQueries(this, { machines: watched.runtime.logGroup, trail: trailLogs });
+		saveQueries(this, watched);
 	}
 }
 

@@ -3,6 +3,7 @@
  * other.
  */
 import { Annotations, CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
+import type * as kms from "aws-cdk-lib/aws-kms";
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
 import { Audit } from "./audit.ts";
@@ -78,7 +79,12 @@ export class OpenClawStack extends Stack {
 		});
 
 		const table = makeDeliveriesTable(this, "Nonces");
-		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
+		const retention = new Retention(this, "Retention", {
+			workspaces,
+			atOnce: config.retentionAtOnce,
+			key,
+			logDays,
+		});
 		let watched: Watched = { runtime, retention };
 		if (webhookApi !== undefined && ownIssuer !== undefined) {
 			const { channels, rotationDays, rotationDryRun } = config;
@@ -108,16 +114,24 @@ export class OpenClawStack extends Stack {
 		}
 		const audit = new Audit(this, "Audit", {
 			workspaces,
+			keys: [
+				key,
+				workspaces.key,
+				...(ownIssuer === undefined ? [] : [ownIssuer.signingKey]),
+				...(watched.secrets === undefined ? [] : [watched.secrets.key]),
+			] as kms.IKey[],
+			provider: identity.provider,
+			runtimeId: runtime.runtime.agentRuntimeId,
 			topic,
 			key,
 			logDays,
+			auditTrail: config.auditTrail,
 			dataEvents: config.dataEvents,
 		});
 		new Observability(this, "Observability", {
-			watched,
+			watched: { ...watched, audit },
 			topic,
 			platformVersion: platformVersion(this, config),
-			trailLogs: audit.trailLogs,
 		});
 		new CfnOutput(this, "StoreUrl", { value: `s3://${workspaces.bucket.bucketName}` });
 		new CfnOutput(this, "RuntimeArn", { value: runtime.arn });

@@ -80,6 +80,13 @@ export class WebhookApi extends Construct {
 				),
 			},
 		});
+		// API Gateway creates this group at the first error, unencrypted and forever, if it is missing.
+		const errorLogs = makeLogGroup(this, "ErrorLogs", {
+			key,
+			days: logDays,
+			name: `API-Gateway-Execution-Logs_${this.api.restApiId}/${STAGE}`,
+		});
+		this.api.deploymentStage.node.addDependency(errorLogs);
 		this.url =
 			domainName === undefined
 				? // Not `api.url`: it depends on the methods, whose functions get this URL.

@@ -8,7 +8,7 @@ import { acknowledgements } from "../lib/acknowledgements.ts";
 import previousRelease from "./previous-release.json" with { type: "json" };
 import { losses, type Stateful, statefulOf } from "./stateful.ts";
 import { nagFindings, type Synthesised, synthesise } from "./synth.ts";
-import { alarmTable, wildcardTable } from "./tables.ts";
+import { wildcardTable } from "./tables.ts";
 
 let publicMode: Template;
 let inNewVpc: Synthesised;
@@ -93,13 +93,48 @@ describe("retention", () => {
 	test("runs daily, with the role that may delete", () => {
 		publicMode.hasResourceProperties("AWS::Scheduler::Schedule", {
 			ScheduleExpression: "cron(17 3 * * ? *)",
-			Target: { Arn: { "Fn::GetAtt": [Match.stringLikeRegexp("RetentionHandler"), "Arn"] } },
+			Target: {
+				Arn: { "Fn::GetAtt": [Match.stringLikeRegexp("^RetentionTasks"), "Arn"] },
+				Input: '{"task":"start"}',
+			},
+		});
+		publicMode.hasResourceProperties("AWS::Lambda::EventSourceMapping", {
+			BatchSize: 1,
+			EventSourceArn: { "Fn::GetAtt": [Match.stringLikeRegexp("^RetentionTasks"), "Arn"] },
+			FunctionName: { Ref: Match.stringLikeRegexp("^RetentionHandler") },
+			ScalingConfig: { MaximumConcurrency: 4 },
 		});
 		publicMode.hasResourceProperties("AWS::Lambda::Function", {
 			Timeout: 900,
 			Role: { "Fn::GetAtt": [Match.stringLikeRegexp("^WorkspaceBucketSweeper"), "Arn"] },
-			Environment: { Variables: { STORE_URL: Match.anyValue(), STATE_TABLE: Match.anyValue() } },
+			Environment: { Variables: { STORE_URL: Match.anyValue(), QUEUE_URL: Match.anyValue() } },
 		});
+	});
+
+	test("repeats a failed message after the function's longest run, and keeps it after three", () => {
+		const [deadLetters] = Object.keys(publicMode.findResources("AWS::SQS::Queue")).filter((id) =>
+			id.startsWith("RetentionDeadLetters"),
+		);
+		publicMode.hasResourceProperties("AWS::SQS::Queue", {
+			VisibilityTimeout: 960,
+			SqsManagedSseEnabled: true,
+			RedrivePolicy: {
+				deadLetterTargetArn: { "Fn::GetAtt": [deadLetters, "Arn"] },
+				maxReceiveCount: 3,
+			},
+		});
+	});
+
+	test("lets the schedule only send, and only to this queue", () => {
+		const [policy] = Object.entries(publicMode.findResources("AWS::IAM::Policy"))
+			.filter(([id]) => id.startsWith("RetentionStarter"))
+			.map(([, { Properties }]) => Properties.PolicyDocument.Statement);
+		expect(policy).toEqual([
+			expect.objectContaining({
+				Action: "sqs:SendMessage",
+				Resource: { "Fn::GetAtt": [expect.stringMatching(/^RetentionTasks/), "Arn"] },
+			}),
+		]);
 	});
 });
 
@@ -129,13 +164,10 @@ describe("the user's identity", () => {
 	});
 
 	test("can come from an external issuer: the stack then has no API, queue or secret, and the runtime requires its tokens", () => {
-		for (const type of [
-			"ApiGateway::RestApi",
-			"SQS::Queue",
-			"SecretsManager::Secret",
-			"WAFv2::WebACL",
-		])
+		for (const type of ["ApiGateway::RestApi", "SecretsManager::Secret", "WAFv2::WebACL"])
 			ownIssuer.resourceCountIs(`AWS::${type}`, 0);
+		const queues = Object.keys(ownIssuer.findResources("AWS::SQS::Queue"));
+		expect(queues.filter((id) => !id.startsWith("Retention"))).toEqual([]);
 		expect(properties(ownIssuer, "AWS::IAM::OIDCProvider")).toMatchObject({
 			Url: "https://cognito-idp.eu-central-1.amazonaws.com/eu-central-1_example",
 			ClientIdList: ["1example23456789"],
@@ -557,13 +589,36 @@ describe("the audit", () => {
 	});
 
 	test("records object access if configured, and nothing twice", () => {
-		publicMode.resourceCountIs("AWS::CloudTrail::Trail", 0);
+		const selectors = (template: Template) => {
+			const trail = properties(template, "AWS::CloudTrail::Trail");
+			expect(trail.EventSelectors).toBeUndefined();
+			return JSON.stringify(trail.AdvancedEventSelectors);
+		};
+		const objects = '{"Equals":["Data"],"Field":"eventCategory"}';
+		expect(selectors(publicMode)).not.toContain(objects);
+		expect(selectors(newVpc).split(objects)).toHaveLength(2);
 		const trail = properties(newVpc, "AWS::CloudTrail::Trail");
-		expect(trail.EventSelectors).toBeUndefined();
-		expect(JSON.stringify(trail.AdvancedEventSelectors)).toContain(
-			'{"Equals":["Data"],"Field":"eventCategory"}',
-		);
 		expect(trail.EnableLogFileValidation).toBe(true);
+	});
+
+	test("creates the log group of the API's errors before the stage can write there", () => {
+		const [id, group] = Object.entries(publicMode.findResources("AWS::Logs::LogGroup")).find(
+			([, { Properties }]) =>
+				JSON.stringify(Properties.LogGroupName)?.includes("API-Gateway-Execution-Logs_"),
+		)!;
+		expect(JSON.stringify(group.Properties.LogGroupName)).toMatch(/"Ref":"WebhookApi\w+"\},"\/v1"/);
+		const [stage] = Object.values(publicMode.findResources("AWS::ApiGateway::Stage"));
+		expect(stage!.DependsOn).toContain(id);
+		expect(stage!.Properties.StageName).toBe("v1");
+	});
+
+	test("lets machines list log groups, through the VPC's endpoint too", () => {
+		const lists = (policies: Readonly<Record<string, object>>) =>
+			Object.values(policies).filter((policy) =>
+				JSON.stringify(policy).includes("logs:DescribeLogGroups"),
+			);
+		expect(lists(newVpc.findResources("AWS::IAM::Policy"))).toHaveLength(1);
+		expect(lists(newVpc.findResources("AWS::EC2::VPCEndpoint"))).toHaveLength(1);
 	});
 
 	test("has only encrypted log groups with a retention", () => {
@@ -588,22 +643,6 @@ describe("observability", () => {
 		}
 	});
 
-	test("saves the queries, and those for the trail if there is one", () => {
-		const names = (template: Template) =>
-			Object.values(template.findResources("AWS::Logs::QueryDefinition")).map(
-				({ Properties }) => Properties.Name.split("/")[1],
-			);
-		const always = [
-			"errors by code",
-			"slow restores",
-			"fenced writers",
-			"denied access",
-			"durability lag",
-		];
-		expect(names(publicMode)).toEqual(always);
-		expect(names(newVpc)).toEqual([...always, "denied access to objects"]);
-	});
-
 	test("shows every row on the dashboard", () => {
 		const body = JSON.stringify(properties(publicMode, "AWS::CloudWatch::Dashboard").DashboardBody);
 		for (const title of [
@@ -618,10 +657,6 @@ describe("observability", () => {
 			"Queue",
 		])
 			expect(body).toContain(title);
-	});
-
-	test("has its table of alarms in docs/alarms.md", async () => {
-		await expect(alarmTable(publicMode)).toMatchFileSnapshot("../../../docs/alarms.md");
 	});
 });
 

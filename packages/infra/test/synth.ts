@@ -20,11 +20,22 @@ export interface Synthesised {
 	readonly template: Template;
 }
 
-/** The template of `examples/{mode}` with additional `context`. */
+const made = new Map<string, Synthesised>();
+
+/** The template of `examples/{mode}` with additional `context`. Files share it: do not change it. */
 export function synthesise(
 	mode: Mode,
 	context: Readonly<Record<string, unknown>> = {},
 ): Synthesised {
+	const key = JSON.stringify([mode, context]);
+	const earlier = made.get(key);
+	if (earlier !== undefined) return earlier;
+	const synthesised = synthesiseNow(mode, context);
+	made.set(key, synthesised);
+	return synthesised;
+}
+
+function synthesiseNow(mode: Mode, context: Readonly<Record<string, unknown>>): Synthesised {
 	return inScratch((outdir) => {
 		const { stack, config } = makeInstallation(propsOf(mode, outdir, context), {});
 		return { stack, config, template: Template.fromStack(stack) };

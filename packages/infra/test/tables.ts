@@ -1,34 +1,25 @@
 /** Tables for docs/, generated from a template, so that they show what is deployed. */
 import type { Template } from "aws-cdk-lib/assertions";
 import type { Acknowledgement } from "../lib/acknowledgements.ts";
+import { readAlarms } from "./alarm-evaluator.ts";
 import { Deployed, type PolicyDocument, type PolicyStatement } from "./deployed.ts";
 
 type Resource = { readonly Type: string; readonly Properties: Readonly<Record<string, never>> };
 
 export function alarmTable(template: Template): string {
-	const alarms = Object.values(template.findResources("AWS::CloudWatch::Alarm")).map(
-		({ Properties: alarm }) => {
-			const sign = alarm.ComparisonOperator.startsWith("Less") ? "<" : "≥";
-			const {
-				Namespace,
-				MetricName,
-				Statistic,
-				ExtendedStatistic,
-				Period,
-				DatapointsToAlarm,
-				EvaluationPeriods,
-			} = alarm;
-			const periods = `${DatapointsToAlarm} of ${EvaluationPeriods} × ${Period === 86_400 ? "1 day" : `${Period / 60} min`}`;
-			return `| ${MetricName} (${Namespace}) | ${Statistic ?? ExtendedStatistic} ${sign} ${alarm.Threshold} | ${periods} | ${alarm.AlarmDescription} |`;
-		},
+	const alarms = readAlarms(template).map(
+		({ name, metric, condition, missing, periods, why }) =>
+			`| ${name} | ${metric} ${condition} | ${periods} | ${missing} | ${why} |`,
 	);
 	return [
 		"# Alarms",
 		"",
-		"Each alarm goes to the topic `Alarms`. `packages/infra/test/stack.test.ts` generates this page from the template; the thresholds are in `packages/infra/lib/observability/alarms.ts`.",
+		"Each alarm goes to the topic `Alarms`. `packages/infra/test/alarms.test.ts` generates this page from the template and evaluates every alarm over series of values. The thresholds are in `packages/infra/lib/observability/alarms.ts`.",
 		"",
-		"| metric | threshold | for | why this threshold, and what to do |",
-		"|---|---|---|---|",
+		"An alarm's name in CloudWatch begins with the stack's name and `Observability`, followed by the name below. Run saved queries in CloudWatch, *Logs Insights*, *Queries*, in the folder with the stack's name. *Without data* says what happens if no value arrives, as on a night without users.",
+		"",
+		"| alarm | condition | for | without data | why this threshold, and what to do |",
+		"|---|---|---|---|---|",
 		...alarms,
 		"",
 	].join("\n");
@@ -55,6 +46,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 		/^sts:/,
 		"a web identity has no account to check; the roles of this account decide which tokens they trust",
 	],
+	["AWS::EC2::VPCEndpoint", /^logs:Describe/, "names of this account's log groups"],
 	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
 	[
 		"AWS::EC2::VPCEndpoint",
@@ -69,7 +61,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::S3::BucketPolicy",
 		/^s3:PutObject$/,
-		"CloudTrail's own files, put by CloudTrail for this trail only",
+		"CloudTrail's own files of this account, put by CloudTrail",
 	],
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
 ];

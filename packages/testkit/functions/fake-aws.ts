@@ -16,6 +16,10 @@ export class FakeAws implements AsyncDisposable {
 	readonly parameters = new Map<string, string>();
 	/** Messages sent to the queue; FIFO deduplication is not simulated. */
 	readonly sent: SentMessage[] = [];
+	/** Bodies of messages that were sent in batches. */
+	readonly batched: string[] = [];
+	/** What the queue says about itself. */
+	readonly queue = { waiting: 0, inWork: 0 };
 	/** The calls made, e.g. `AmazonSQS.SendMessage`. */
 	readonly calls: string[] = [];
 	/** Calls that must fail. */
@@ -64,6 +68,27 @@ export class FakeAws implements AsyncDisposable {
 						MD5OfMessageBody: createHash("md5")
 							.update(input.MessageBody ?? "")
 							.digest("hex"),
+					},
+				];
+			case "AmazonSQS.SendMessageBatch": {
+				const entries = input.Entries as unknown as readonly Record<"Id" | "MessageBody", string>[];
+				if (entries.length > 10)
+					return [400, { __type: "TooManyEntriesInBatchRequest", message: "10 at most" }];
+				this.batched.push(...entries.map(({ MessageBody }) => MessageBody));
+				const Successful = entries.map(({ Id, MessageBody }) => ({
+					...{ Id, MessageId: Id },
+					MD5OfMessageBody: createHash("md5").update(MessageBody).digest("hex"),
+				}));
+				return [200, { Successful, Failed: [] }];
+			}
+			case "AmazonSQS.GetQueueAttributes":
+				return [
+					200,
+					{
+						Attributes: {
+							ApproximateNumberOfMessages: String(this.queue.waiting),
+							ApproximateNumberOfMessagesNotVisible: String(this.queue.inWork),
+						},
 					},
 				];
 			case "AmazonSQS.ChangeMessageVisibility":

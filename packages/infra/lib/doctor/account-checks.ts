@@ -7,6 +7,9 @@ import { REGIONS } from "../regions.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
 import { checkModel, type ModelAccess } from "./model-check.ts";
 import { checkPlatform } from "./platform-check.ts";
+import { checkLogPolicies } from "./log-policies-check.ts";
+import { checkTrails, type TrailAnswers } from "./trail-check.ts";
+import { checkVpc, type VpcAnswers } from "./vpc-checks.ts";
 
 /** Queries to AWS; each throws the SDK's errors. */
 export interface Account {
@@ -22,6 +25,11 @@ export interface Account {
 	modelAccess(modelId: string): Promise<ModelAccess>;
 	/** Platform version of the runtime with this name, `V1` if it reports none; undefined: no runtime. */
 	runtimePlatform(name: string): Promise<string | undefined>;
+	vpc(vpcId: string): Promise<VpcAnswers>;
+	/** CloudTrail's trails, with those that other regions and the organization have here. */
+	trails(): Promise<readonly TrailAnswers[]>;
+	/** Names of the resource policies of CloudWatch Logs. */
+	logPolicies(): Promise<readonly string[]>;
 	/** The quotas of a service, by name. */
 	quotas(service: string): Promise<Readonly<Record<string, number>>>;
 }
@@ -53,6 +61,15 @@ export async function checkAccount(config: Config, account: Account): Promise<re
 			config.models.map((id) => attempt(`model ${id}`, () => checkModel(id, account))),
 		)),
 		await attempt("platform version", () => checkPlatform(config, region, account)),
+		...(config.network === "existing"
+			? await attemptAll("VPC", async () =>
+					checkVpc(config, region, await account.vpc(config.vpcId!)),
+				)
+			: []),
+		await attempt("audit trail", async () => checkTrails(config, region, await account.trails())),
+		await attempt("Logs resource policies", async () =>
+			checkLogPolicies(config, await account.logPolicies()),
+		),
 		await attempt("Lambda concurrency", async () =>
 			checkConcurrency(await account.quotas("lambda")),
 		),
@@ -152,17 +169,28 @@ function checkSessions(quotas: Readonly<Record<string, number>>): Check {
 }
 
 async function attempt(name: string, check: () => Promise<Check>, remedy?: string): Promise<Check> {
+	const [only] = await attemptAll(name, async () => [await check()], remedy);
+	return only!;
+}
+
+async function attemptAll(
+	name: string,
+	checks: () => Promise<readonly Check[]>,
+	remedy?: string,
+): Promise<readonly Check[]> {
 	try {
-		return await check();
+		return await checks();
 	} catch (error) {
 		const reason = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-		return remedy === undefined
-			? warning(
-					name,
-					`could not be read: ${reason}`,
-					"allow these credentials to read it, or look in the console",
-				)
-			: failed(name, reason, remedy);
+		return [
+			remedy === undefined
+				? warning(
+						name,
+						`could not be read: ${reason}`,
+						"allow these credentials to read it, or look in the console",
+					)
+				: failed(name, reason, remedy),
+		];
 	}
 }
 

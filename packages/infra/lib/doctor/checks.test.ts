@@ -2,10 +2,12 @@ import { App } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
 import { readConfig } from "../config.ts";
 import { type Account, checkAccount } from "./account-checks.ts";
-import { isAtLeast } from "./check.ts";
+import { type Check, isAtLeast } from "./check.ts";
 import { checkMachine, type Machine } from "./machine-checks.ts";
 import { checkModel, type ModelAccess } from "./model-check.ts";
 import { checkPlatform } from "./platform-check.ts";
+import type { TrailAnswers } from "./trail-check.ts";
+import type { VpcAnswers } from "./vpc-checks.ts";
 
 const MACHINE: Machine = {
 	nodeVersion: "24.21.0",
@@ -16,6 +18,13 @@ const MACHINE: Machine = {
 };
 
 const MAY_CALL = { agreement: "AVAILABLE", authorization: "AUTHORIZED", region: "AVAILABLE" };
+const VPC_ANSWERS: VpcAnswers = {
+	hasDnsSupport: true,
+	hasDnsHostnames: true,
+	endpoints: [],
+	routeTables: [{ RouteTableId: "rtb-main", Associations: [{ Main: true }] }],
+	subnets: [{ SubnetId: "subnet-a" }],
+};
 
 const ACCOUNT: Account = {
 	whoAmI: async () => ({ account: "111111111111", arn: "arn:aws:iam::111111111111:user/anna" }),
@@ -24,6 +33,9 @@ const ACCOUNT: Account = {
 	subnetZoneIds: async () => ["use1-az1", "use1-az2"],
 	modelAccess: async () => MAY_CALL,
 	runtimePlatform: async () => "V2",
+	vpc: async () => VPC_ANSWERS,
+	trails: async () => [],
+	logPolicies: async () => [],
 	quotas: async (service): Promise<Readonly<Record<string, number>>> =>
 		service === "lambda"
 			? { "Concurrent executions": 1_000 }
@@ -162,19 +174,243 @@ describe("the account", () => {
 		const denied = async () => await Promise.reject(new Error("AccessDenied"));
 		expect(
 			await outcomes(VPC, {
-				bootstrapVersion: denied,
-				zoneIds: denied,
-				quotas: denied,
-				modelAccess: denied,
-				runtimePlatform: denied,
+				...{ bootstrapVersion: denied, zoneIds: denied, quotas: denied },
+				...{ modelAccess: denied, runtimePlatform: denied },
+				...{ trails: denied, logPolicies: denied },
 			}),
 		).toMatchObject({
 			"model global.anthropic.claude-opus-5": "warning",
 			"platform version": "warning",
+			"audit trail": "warning",
+			"Logs resource policies": "warning",
 			bootstrap: "warning",
 			zones: "warning",
 			"Lambda concurrency": "warning",
 			"AgentCore sessions": "warning",
 		});
+	});
+});
+
+const EXISTING = {
+	"openclaw:network": "existing",
+	"openclaw:vpcId": "vpc-1",
+	"openclaw:account": "111111111111",
+	"openclaw:region": "us-east-1",
+};
+
+async function checkOf(
+	name: string,
+	context: Record<string, unknown>,
+	changes: Partial<Account>,
+): Promise<Check | undefined> {
+	const checks = await checkAccount(readConfig(new App({ context }).node, {}), {
+		...ACCOUNT,
+		...changes,
+	});
+	return checks.find((check) => check.name === name);
+}
+
+describe("an existing VPC", () => {
+	const interfaceTo = (service: string, PrivateDnsEnabled = true) => ({
+		VpcEndpointId: `vpce-${service}`,
+		VpcEndpointType: "Interface" as const,
+		ServiceName: `com.amazonaws.us-east-1.${service}`,
+		PrivateDnsEnabled,
+	});
+	const gateway = (...RouteTableIds: string[]) => ({
+		VpcEndpointId: "vpce-s3",
+		VpcEndpointType: "Gateway" as const,
+		ServiceName: "com.amazonaws.us-east-1.s3",
+		RouteTableIds,
+	});
+	const twoTables = {
+		routeTables: [
+			{ RouteTableId: "rtb-main", Associations: [{ Main: true }] },
+			{ RouteTableId: "rtb-b", Associations: [{ SubnetId: "subnet-b" }] },
+		],
+		subnets: [{ SubnetId: "subnet-a" }, { SubnetId: "subnet-b" }],
+	};
+	const withEndpoint = { ...EXISTING, "openclaw:s3EndpointId": "vpce-s3" };
+
+	const cases: readonly (readonly [
+		string,
+		Record<string, unknown>,
+		Partial<VpcAnswers>,
+		string,
+		RegExp | undefined,
+	])[] = [
+		["without conflicts", EXISTING, {}, "DNS of the VPC", undefined],
+		["without conflicts", EXISTING, {}, "endpoints of the VPC", undefined],
+		["without conflicts", EXISTING, {}, "routes to S3", undefined],
+		["with DNS off", EXISTING, { hasDnsSupport: false }, "DNS of the VPC", /--enable-dns-support/],
+		[
+			"without names",
+			EXISTING,
+			{ hasDnsHostnames: false },
+			"DNS of the VPC",
+			/--enable-dns-hostnames/,
+		],
+		[
+			"with an endpoint whose private name the stack needs",
+			EXISTING,
+			{ endpoints: [interfaceTo("sts")] },
+			"endpoints of the VPC",
+			/openclaw:endpoints to ecr\.api,ecr\.dkr,logs,bedrock-runtime, and let the security group of sts /,
+		],
+		[
+			"with an endpoint without a private name",
+			EXISTING,
+			{ endpoints: [interfaceTo("sts", false)] },
+			"endpoints of the VPC",
+			undefined,
+		],
+		[
+			"with an endpoint of a service with a similar name",
+			EXISTING,
+			{ endpoints: [interfaceTo("bedrock-agent-runtime")] },
+			"endpoints of the VPC",
+			undefined,
+		],
+		[
+			"with S3 routes in the machines' table",
+			EXISTING,
+			{ endpoints: [gateway("rtb-main")] },
+			"routes to S3",
+			/openclaw:s3EndpointId to vpce-s3/,
+		],
+		[
+			"with S3 routes in another table",
+			EXISTING,
+			{ endpoints: [gateway("rtb-other")] },
+			"routes to S3",
+			undefined,
+		],
+		[
+			"whose S3 endpoint reaches every subnet",
+			withEndpoint,
+			{ ...twoTables, endpoints: [gateway("rtb-main", "rtb-b")] },
+			"routes to S3",
+			undefined,
+		],
+		[
+			"whose S3 endpoint misses a subnet",
+			withEndpoint,
+			{ ...twoTables, endpoints: [gateway("rtb-main")] },
+			"routes to S3",
+			/--vpc-endpoint-id vpce-s3 --add-route-table-ids rtb-b$/,
+		],
+		[
+			"without the named S3 endpoint",
+			withEndpoint,
+			{},
+			"routes to S3",
+			/remove openclaw:s3EndpointId/,
+		],
+	];
+	test.each(cases)("%s: %j %j", async (_, context, changes, name, remedy) => {
+		const check = await checkOf(name, context, {
+			vpc: async () => ({ ...VPC_ANSWERS, ...changes }),
+		});
+		expect(check).toMatchObject(
+			remedy === undefined
+				? { outcome: "ok" }
+				: { outcome: "failed", remedy: expect.stringMatching(remedy) },
+		);
+	});
+
+	test("gets one warning if it cannot be read, and is not read for another network", async () => {
+		const vpc = async () => await Promise.reject(new Error("AccessDenied"));
+		expect(await checkOf("VPC", EXISTING, { vpc })).toMatchObject({ outcome: "warning" });
+		expect(await checkOf("VPC", VPC, { vpc })).toBeUndefined();
+	});
+});
+
+describe("the audit trail", () => {
+	const CHANGES = {
+		EventSelectors: [{ IncludeManagementEvents: true, ReadWriteType: "All" as const }],
+	};
+	const trail = (
+		changes: Partial<TrailAnswers["trail"]> = {},
+		rest: Partial<TrailAnswers> = {},
+	): TrailAnswers => ({
+		trail: { Name: "everything", HomeRegion: "eu-west-1", IsMultiRegionTrail: true, ...changes },
+		isLogging: true,
+		selectors: CHANGES,
+		...rest,
+	});
+	const advanced = (...FieldSelectors: { Field: string; Equals: string[] }[]) => ({
+		selectors: { AdvancedEventSelectors: [{ FieldSelectors }] },
+	});
+	const management = { Field: "eventCategory", Equals: ["Management"] };
+	const local = { IsMultiRegionTrail: false, HomeRegion: "us-east-1" };
+
+	const cases: readonly (readonly [
+		string,
+		"own" | "existing",
+		readonly TrailAnswers[],
+		"ok" | "warning" | "failed",
+	])[] = [
+		["no trail", "own", [], "ok"],
+		["no trail", "existing", [], "failed"],
+		["a trail of all regions", "own", [trail()], "warning"],
+		["a trail of all regions", "existing", [trail()], "ok"],
+		["the organization's", "existing", [trail({ IsOrganizationTrail: true })], "ok"],
+		["one that is switched off", "existing", [trail({}, { isLogging: false })], "failed"],
+		["one of this region only", "existing", [trail(local)], "warning"],
+		["one of this region only", "own", [trail(local)], "ok"],
+		["one of another region only", "existing", [trail({ IsMultiRegionTrail: false })], "failed"],
+		[
+			"one of data events only",
+			"existing",
+			[trail({}, advanced({ Field: "eventCategory", Equals: ["Data"] }))],
+			"failed",
+		],
+		[
+			"one of reads only",
+			"existing",
+			[trail({}, advanced(management, { Field: "readOnly", Equals: ["true"] }))],
+			"failed",
+		],
+		[
+			"one of reads only",
+			"existing",
+			[trail({}, { selectors: { EventSelectors: [{ ReadWriteType: "ReadOnly" }] } })],
+			"failed",
+		],
+		[
+			"one of changes",
+			"existing",
+			[trail({}, advanced(management, { Field: "readOnly", Equals: ["false"] }))],
+			"ok",
+		],
+		[
+			"the stack's own, after a deployment",
+			"own",
+			[trail({ Name: "OpenClaw-AuditTrail0A1B-X" })],
+			"ok",
+		],
+	];
+	test.each(cases)("%s, with openclaw:auditTrail=%s", async (_, auditTrail, trails, outcome) => {
+		const check = await checkOf(
+			"audit trail",
+			{ ...VPC, "openclaw:auditTrail": auditTrail },
+			{ trails: async () => trails },
+		);
+		expect(check).toMatchObject({ outcome });
+		expect(check?.remedy === undefined).toBe(outcome === "ok");
+	});
+});
+
+describe("resource policies of CloudWatch Logs", () => {
+	const policies = (count: number) =>
+		Array.from({ length: count }, (_, index) => `policy-${index}`);
+	test.each([
+		[policies(9), "ok"],
+		[policies(10), "failed"],
+		[[...policies(9), "OpenClaw-log-delivery"], "ok"],
+	] as const)("%j: %s", async (names, outcome) => {
+		const check = await checkOf("Logs resource policies", VPC, { logPolicies: async () => names });
+		expect(check).toMatchObject({ outcome });
+		if (outcome === "failed") expect(check?.found).toContain("policy-9");
 	});
 });

@@ -2,6 +2,7 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { versionParameter } from "../bootstrap.ts";
+import type { RouteTable, Subnet, VpcEndpoint } from "@aws-sdk/client-ec2";
 import type { Account } from "./account-checks.ts";
 import type { Machine } from "./machine-checks.ts";
 
@@ -53,17 +54,53 @@ export function askAccount(region: string, qualifier: string): Account {
 			return AvailabilityZones.flatMap(({ ZoneId }) => ZoneId ?? []);
 		},
 		async subnetZoneIds(vpcId) {
-			const { EC2Client, paginateDescribeSubnets } = await import("@aws-sdk/client-ec2");
-			const ids: string[] = [];
-			const filters = [{ Name: "vpc-id", Values: [vpcId] }];
-			for await (const { Subnets = [] } of paginateDescribeSubnets(
-				{ client: new EC2Client(options) },
-				{ Filters: filters },
-			))
-				for (const { AvailabilityZoneId, MapPublicIpOnLaunch } of Subnets)
-					if (AvailabilityZoneId !== undefined && !MapPublicIpOnLaunch)
-						ids.push(AvailabilityZoneId);
-			return ids;
+			const subnets = await privateSubnets(options, vpcId);
+			return subnets.flatMap(({ AvailabilityZoneId }) => AvailabilityZoneId ?? []);
+		},
+		async vpc(vpcId) {
+			const ec2 = await import("@aws-sdk/client-ec2");
+			const client = new ec2.EC2Client(options);
+			const attribute = async (Attribute: "enableDnsSupport" | "enableDnsHostnames") =>
+				await client.send(new ec2.DescribeVpcAttributeCommand({ VpcId: vpcId, Attribute }));
+			const ofVpc = { Filters: [{ Name: "vpc-id", Values: [vpcId] }] };
+			const endpoints: VpcEndpoint[] = [];
+			for await (const page of ec2.paginateDescribeVpcEndpoints({ client }, ofVpc))
+				endpoints.push(...(page.VpcEndpoints ?? []));
+			const routeTables: RouteTable[] = [];
+			for await (const page of ec2.paginateDescribeRouteTables({ client }, ofVpc))
+				routeTables.push(...(page.RouteTables ?? []));
+			return {
+				hasDnsSupport: (await attribute("enableDnsSupport")).EnableDnsSupport?.Value === true,
+				hasDnsHostnames: (await attribute("enableDnsHostnames")).EnableDnsHostnames?.Value === true,
+				endpoints: endpoints.filter(({ State }) => State?.toLowerCase() !== "deleted"),
+				routeTables,
+				subnets: await privateSubnets(options, vpcId),
+			};
+		},
+		async trails() {
+			const cloudtrail = await import("@aws-sdk/client-cloudtrail");
+			const client = new cloudtrail.CloudTrailClient(options);
+			const { trailList = [] } = await client.send(
+				new cloudtrail.DescribeTrailsCommand({ includeShadowTrails: true }),
+			);
+			return await Promise.all(
+				trailList.map(async (trail) => ({
+					trail,
+					isLogging:
+						(await client.send(new cloudtrail.GetTrailStatusCommand({ Name: trail.TrailARN })))
+							.IsLogging === true,
+					selectors: await client.send(
+						new cloudtrail.GetEventSelectorsCommand({ TrailName: trail.TrailARN }),
+					),
+				})),
+			);
+		},
+		async logPolicies() {
+			const logs = await import("@aws-sdk/client-cloudwatch-logs");
+			const { resourcePolicies = [] } = await new logs.CloudWatchLogsClient(options).send(
+				new logs.DescribeResourcePoliciesCommand({}),
+			);
+			return resourcePolicies.flatMap(({ policyName }) => policyName ?? []);
 		},
 		async modelAccess(modelId) {
 			const { BedrockClient, GetFoundationModelAvailabilityCommand } = await import(
@@ -108,6 +145,21 @@ export function askAccount(region: string, qualifier: string): Account {
 			return found;
 		},
 	};
+}
+
+async function privateSubnets(
+	options: { readonly region: string; readonly maxAttempts: number },
+	vpcId: string,
+): Promise<readonly Subnet[]> {
+	const { EC2Client, paginateDescribeSubnets } = await import("@aws-sdk/client-ec2");
+	const found: Subnet[] = [];
+	const pages = paginateDescribeSubnets(
+		{ client: new EC2Client(options) },
+		{ Filters: [{ Name: "vpc-id", Values: [vpcId] }] },
+	);
+	for await (const { Subnets = [] } of pages)
+		found.push(...Subnets.filter(({ MapPublicIpOnLaunch }) => !MapPublicIpOnLaunch));
+	return found;
 }
 
 function cdkVersion(): string | undefined {

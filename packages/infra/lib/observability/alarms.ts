@@ -6,6 +6,7 @@ import { Duration } from "aws-cdk-lib";
 import {
 	type Alarm,
 	ComparisonOperator,
+	MathExpression,
 	type Metric,
 	Stats,
 	TreatMissingData,
@@ -14,6 +15,7 @@ import { SnsAction } from "aws-cdk-lib/aws-cloudwatch-actions";
 import type * as sns from "aws-cdk-lib/aws-sns";
 import type { Construct } from "constructs";
 import type { AgentRuntime } from "../agent-runtime.ts";
+import type { Audit } from "../audit.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
 import type { Issuer } from "../issuer.ts";
 import type { Retention } from "../retention.ts";
@@ -27,6 +29,7 @@ const PERIOD = Duration.minutes(5);
 export interface Watched {
 	readonly runtime: AgentRuntime;
 	readonly retention: Retention;
+	readonly audit?: Audit;
 	readonly webhookApi?: WebhookApi;
 	readonly issuer?: Issuer;
 	readonly router?: Router;
@@ -35,7 +38,7 @@ export interface Watched {
 
 export interface AlarmSpec {
 	readonly name: string;
-	readonly metric: Metric;
+	readonly metric: Metric | MathExpression;
 	readonly threshold: number;
 	/** The number of periods out of `of` that must reach the threshold. Default 1 of 1. */
 	readonly periods?: { readonly bad: number; readonly of: number };
@@ -50,6 +53,7 @@ export function alarmSpecs(watched: Watched): readonly AlarmSpec[] {
 		...dataAlarms(),
 		...machineAlarms(watched),
 		...keepingAlarms(watched),
+		...auditAlarms(watched),
 		...webhookApiAlarms(watched),
 		...queueAlarms(watched),
 	];
@@ -84,13 +88,13 @@ function dataAlarms(): readonly AlarmSpec[] {
 			metric: daemonMetric("DurabilityLag", Stats.MAXIMUM),
 			threshold: 60,
 			periods: { bad: 2, of: 3 },
-			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in 15 minutes means that the store does not accept commits. See errors by code in the saved queries.",
+			why: "Seconds. A change is durable after 1 to 5 s; 60 s twice in 15 minutes means that the store does not accept commits. The saved query `errors by code` shows the reason.",
 		},
 		{
 			name: "RestoreFailures",
 			metric: daemonMetric("RestoreFailures", Stats.SUM),
 			threshold: 1,
-			why: "A user has no agent: the machine refused to start on data that it could not verify. Each one counts; `openclaw-sidecar doctor` says what is wrong.",
+			why: "A user has no agent: the machine refused to start on data that it could not verify. Each one counts; `openclaw-sidecar doctor` says what is wrong. The saved query `machines that did not start` names the users.",
 		},
 		{
 			name: "FlushErrors",
@@ -103,25 +107,42 @@ function dataAlarms(): readonly AlarmSpec[] {
 			name: "FencedWriters",
 			metric: daemonMetric("FencedWriters", Stats.SUM),
 			threshold: 1,
-			why: "Two machines had one workspace. Nothing is lost: late changes are below .recovered/ (`openclaw-sidecar recover`). This should not happen, so look at each one.",
+			why: "Two machines had one workspace. Nothing is lost: late changes are below .recovered/ (`openclaw-sidecar recover`). This should not happen, so look at each one: the saved query `fenced writers` names them.",
 		},
 		{
 			name: "RefusedIdentities",
 			metric: daemonMetric("RefusedIdentities", Stats.SUM),
 			threshold: 5,
-			why: "Requests without a valid token, or for another user's machine. A single one may be a token that expired in transit; five in 5 minutes are an attempt.",
+			why: "Requests without a valid token, or for another user's machine. A single one may be a token that expired in transit; five in 5 minutes are an attempt. The saved query `denied access` shows them.",
 		},
 		{
 			name: "SecretsFound",
 			metric: daemonMetric("SecretsFound", Stats.SUM),
 			threshold: 1,
-			why: "A file holds what looks like a secret where the profile expects none. The log line names the file; `--on-secret exclude` keeps such files out.",
+			why: "A file holds what looks like a secret where the profile expects none. The saved query `secrets found` names the file; `--on-secret exclude` keeps such files out.",
 		},
 	];
 }
 
 function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
+	const period = Duration.minutes(15);
 	return [
+		{
+			name: "MetricsMissing",
+			metric: new MathExpression({
+				expression: "IF(FILL(calls, 0) > 0 AND FILL(reports, 0) == 0, 1, 0)",
+				label: "Calls, and no metric of a machine",
+				period,
+				usingMetrics: {
+					calls: runtimeMetric(runtime, "Invocations").with({ period }),
+					reports: daemonMetric("DurabilityLag", Stats.SAMPLE_COUNT).with({ period }),
+				},
+			}),
+			threshold: 1,
+			// A call in the last seconds of a quarter is answered by a machine that reports in the next.
+			periods: { bad: 2, of: 8 },
+			why: "Machines are called and report nothing, so every alarm on their metrics is blind. A machine reports each minute. Look for its lines in the runtime's log group: no lines mean that the execution role cannot write logs, lines without `_aws` that OPENCLAW_SIDECAR_METRICS is off.",
+		},
 		{
 			name: "RuntimeThrottles",
 			metric: runtimeMetric(runtime, "Throttles"),
@@ -142,17 +163,45 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 	return [
 		{
 			name: "RetentionFailed",
-			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
+			metric: retention.deadLetters.metricApproximateNumberOfMessagesVisible({
+				period: PERIOD,
+				statistic: Stats.MAXIMUM,
+			}),
 			threshold: 1,
-			why: "A daily run failed. Nothing is lost, and nothing is deleted. The usual reason is a log that cannot be read: run `openclaw-sidecar verify`.",
+			why: "A workspace failed three times. Nothing is lost, and what cannot be read is not deleted. The saved query `failed retention` names the workspace and the reason. The usual one is a log that cannot be read: run `openclaw-sidecar verify`. The next round tries again by itself; purge the queue RetentionDeadLetters when the cause is fixed, and the alarm ends.",
+		},
+		{
+			name: "RetentionStuck",
+			metric: retention.queue.metricApproximateAgeOfOldestMessage({
+				period: PERIOD,
+				statistic: Stats.MAXIMUM,
+			}),
+			threshold: 21_600,
+			periods: { bad: 2, of: 2 },
+			why: "Seconds. A page of 1,000 workspaces waits about a quarter of an hour. Six hours mean that nobody takes messages: the function's event source is disabled, or the account's concurrency is exhausted.",
+		},
+		{
+			name: "RetentionBehind",
+			metric: retention.unfinishedRounds,
+			threshold: 1,
+			periods: { bad: 5, of: 5 },
+			why: "A round takes longer than five days, so what is past retention stays longer. The saved query `progress of retention` shows how far it is. Raise openclaw:retentionAtOnce as docs/retention-at-scale.md says.",
 		},
 		{
 			name: "RetentionMissing",
-			metric: fn.metricInvocations({ period: Duration.days(1), statistic: Stats.SUM }),
+			// Without FILL, CloudWatch looks further back for days that have data, and alarms days late.
+			metric: new MathExpression({
+				expression: "FILL(runs, 0)",
+				label: "Runs a day",
+				period: Duration.days(1),
+				usingMetrics: {
+					runs: fn.metricInvocations({ period: Duration.days(1), statistic: Stats.SUM }),
+				},
+			}),
 			threshold: 1,
 			periods: { bad: 2, of: 2 },
 			isBelow: true,
-			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows.",
+			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows. This says nothing about failures. A new stack raises it until its first run, at 03:17 UTC.",
 		},
 		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
@@ -163,6 +212,18 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 	];
 }
 
+function auditAlarms({ audit }: Watched): readonly AlarmSpec[] {
+	if (audit?.changesSeenByTrail === undefined) return [];
+	return [
+		{
+			name: "ProtectionChanged",
+			metric: audit.changesSeenByTrail,
+			threshold: 1,
+			why: "A role, the trusted issuer, the trail, or what reports changes was changed; other changes arrive as messages of their own. Expected after a deployment that changes them. The saved query `changes of the protection` says who did it. If nobody knows why, revoke that principal's sessions first.",
+		},
+	];
+}
+
 function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly AlarmSpec[] {
 	if (webhookApi === undefined || issuer === undefined || router === undefined) return [];
 	return [
@@ -170,19 +231,19 @@ function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly Ala
 			name: "WebhookApiServerErrors",
 			metric: webhookApi.api.metricServerError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
-			why: "Channels repeat a failed webhook, so one or two are harmless; three in 5 minutes mean a broken function.",
+			why: "Channels repeat a failed webhook, so one or two are harmless; three in 5 minutes mean a broken function. The saved query `failed webhooks` shows the errors.",
 		},
 		{
 			name: "WebhookApiClientErrors",
 			metric: webhookApi.api.metricClientError({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 100,
-			why: "Mostly wrong signatures. Scanners find every address and cause a few dozen; a hundred in 5 minutes mean an attack, or a channel whose secret is wrong here.",
+			why: "Mostly wrong signatures. Scanners find every address and cause a few dozen; a hundred in 5 minutes mean an attack, or a channel whose secret is wrong here. The saved query `refused webhooks` counts the reasons by channel.",
 		},
 		{
 			name: "Blocked",
 			metric: blockedMetric(webhookApi, webhookApi.firewall.name),
 			threshold: 500,
-			why: "WAF blocked this many requests in 5 minutes. Check whether it blocks a channel: the saved query on blocked requests names the rules.",
+			why: "WAF blocked this many requests in 5 minutes. Check whether it blocks a channel: the saved query `blocked requests` names the rules, paths and addresses.",
 		},
 		{
 			name: "WebhookSlow",
@@ -219,7 +280,7 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 				statistic: Stats.MAXIMUM,
 			}),
 			threshold: 1,
-			why: "A message failed three times, and its user was informed. The queue keeps it for 14 days: fix the cause, then redrive.",
+			why: "A message failed three times, and its user was informed. The saved query `failed turns` shows the reasons. The queue keeps it for 14 days: fix the cause, then redrive.",
 		},
 		{
 			name: "QueueAge",
@@ -235,7 +296,7 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 			name: "WorkerErrors",
 			metric: router.worker.fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 3,
-			why: "The worker itself failed, not one message. A single late machine does not cause three in 5 minutes.",
+			why: "The worker itself failed, not one message. A single late machine does not cause three in 5 minutes. The saved query `failed turns` shows the errors.",
 		},
 	];
 }

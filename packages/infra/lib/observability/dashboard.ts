@@ -33,7 +33,7 @@ export function makeDashboard(
 	id: string,
 	{ watched, alarms, platformVersion }: DashboardProps,
 ): Dashboard {
-	const { runtime, webhookApi, router } = watched;
+	const { runtime, retention, webhookApi, router } = watched;
 	const dashboard = new Dashboard(scope, id, {
 		dashboardName: `${Stack.of(scope).stackName}-overview`,
 		defaultInterval: Duration.hours(12),
@@ -69,6 +69,14 @@ export function makeDashboard(
 			...["Throttles", "SystemErrors", "UserErrors"].map((name) => runtimeMetric(runtime, name)),
 		),
 		costs(watched, platformVersion),
+	);
+	dashboard.addWidgets(
+		graph(
+			"Retention",
+			retention.queue.metricApproximateNumberOfMessagesVisible(),
+			retention.deadLetters.metricApproximateNumberOfMessagesVisible(),
+			retention.handler.fn.metricDuration({ statistic: Stats.MAXIMUM }),
+		),
 	);
 	if (webhookApi !== undefined && router !== undefined) {
 		dashboard.addWidgets(
