@@ -40,7 +40,9 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 		"secretsmanager put-secret-value",
 		"secretsmanager rotate-secret",
 	],
+	cosign: ["attest", "sign", "verify-attestation"],
 	docker: ["build", "exec", "run", "stop"],
+	grype: ["sbom:"],
 	podman: ["build", "exec", "run", "stop"],
 };
 const PNPM_FLAGS = ["-y", "--silent"];

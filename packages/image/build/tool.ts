@@ -14,6 +14,8 @@ export interface BuildRequest {
 	readonly base?: string;
 	readonly root: string;
 	readonly labels: Labels;
+	/** The stage to build. Default: the whole image. */
+	readonly target?: string;
 	/** Further build arguments. */
 	readonly settings?: Readonly<Record<string, string>>;
 	/** Never contacts a registry, because everything needed is local. */
@@ -32,7 +34,7 @@ export function findTool(): Tool | undefined {
 
 /** @throws Error if the build fails; its output says why */
 export function buildImage(request: BuildRequest): void {
-	const { tool, tag, platform, base, root, labels, settings, isOffline } = request;
+	const { tool, tag, platform, base, root, labels, settings, target, isOffline } = request;
 	const args = Object.entries({
 		...labels,
 		...settings,
@@ -56,6 +58,7 @@ export function buildImage(request: BuildRequest): void {
 		platform,
 		"--tag",
 		tag,
+		...(target === undefined ? [] : ["--target", target]),
 		...args,
 		...secret,
 		"--file",

@@ -4,9 +4,10 @@ import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { classifyNode } from "../../sidecar/src/library/doctor/machine-checks.ts";
 import { CLI_BUNDLE } from "../../testkit/cli.ts";
 import openclaw from "../openclaw/package.json" with { type: "json" };
-import { Container, inImage, inspectImage } from "./container.ts";
+import { Container, inImage, inspectImage, runIn } from "./container.ts";
 import type { Probed } from "./probe.ts";
 
 const SECRET = "canary-5b1d";
@@ -184,8 +185,42 @@ describe("the image", () => {
 		expect(inside).toBe(hash("sha256", readFileSync(CLI_BUNDLE)));
 	});
 
+	test("has the tools of a build argument, without a setuid bit, and lists them", () => {
+		const image = process.env.OPENCLAW_TEST_IMAGE_TOOLS ?? "";
+		const script = [
+			"git init --quiet /tmp/repository && git -C /tmp/repository status --short",
+			"curl --version | head -c 5",
+			"python3 -c 'import ssl; print(len(ssl.create_default_context().get_ca_certs()) > 100)'",
+			"find / -xdev -type f -perm /6000",
+			"ls /var/lib/apt/lists",
+		].join("; ");
+		expect(runIn(image, "sh", "-c", script)).toBe("curl True");
+		const bill = JSON.parse(runIn(image, "cat", "/usr/share/sbom/debian.cdx.json"));
+		const names = bill.components.map(({ name }: { readonly name: string }) => name);
+		expect(names).toEqual(expect.arrayContaining(["git", "curl", "ca-certificates", "python3"]));
+	});
+
+	test("has Node with the security fixes that doctor asks for, and Debian's current release", () => {
+		const [version = "", release] = inImage(
+			"sh",
+			"-c",
+			"node --version; cat /etc/debian_version",
+		).split("\n");
+		expect(classifyNode(version)).toMatchObject({ status: "ok" });
+		expect(release).toMatch(/^13(\.|$)/);
+	});
+
 	test("is far below the platform's 2 GB", () => {
 		expect(inspectImage().Size).toBeLessThan(1_000_000_000);
+	});
+
+	test("names Debian's release and source packages, by which a scanner finds vulnerabilities", () => {
+		const bill = JSON.parse(inImage("cat", "/usr/share/sbom/debian.cdx.json"));
+		const packages: readonly { readonly name: string; readonly purl?: string }[] = bill.components;
+		const urls = packages.flatMap(({ purl = "" }) => (purl.startsWith("pkg:deb/") ? [purl] : []));
+		expect(urls.length).toBeGreaterThan(50);
+		for (const url of urls) expect(url).toMatch(/[?&]distro=debian-13&upstream=\w/);
+		expect(urls.find((url) => url.includes("/libc6@"))).toContain("upstream=glibc");
 	});
 
 	test.each([

@@ -1,8 +1,8 @@
 /**
- * `pnpm image:test` builds the image, builds it again from the cache, and runs it. If the base
- * image cannot be pulled, a fake of the same name replaces it, with a message. If programs for
- * arm64 can be emulated, the image for arm64 is also built, without OpenClaw's warm-up, and pinged
- * once.
+ * `pnpm image:test` builds the image, builds it again from the cache, and runs it. It also builds
+ * the system alone with tools for the agent. If the base image cannot be pulled, a fake replaces it,
+ * with a message. If programs for arm64 can be emulated, the image for arm64 is also built, without
+ * OpenClaw's warm-up, and pinged once.
  *
  * Needs root, for containers and a network namespace. The containers see only an empty loopback
  * interface.
@@ -11,6 +11,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { startS3Server } from "../../testkit/store/s3-server.ts";
+import { baseIn } from "../build/base-line.ts";
 import { makeFakeBase } from "../build/fake-base.ts";
 import { labels } from "../build/labels.ts";
 import { layersOf, layerTable } from "../build/layers.ts";
@@ -20,6 +21,8 @@ import { buildImage } from "../build/tool.ts";
 import { installMissing, whatEmulationLacks, whatIsLacking } from "./prerequisites.ts";
 
 const TAG = "localhost/openclaw-sidecar";
+/** The ones that docs/image.md names. */
+const TOOLS = "git curl ca-certificates python3";
 const PULL_TIMEOUT_S = "30";
 const isRequired = process.env.CI === "true";
 
@@ -36,20 +39,21 @@ async function test(): Promise<void> {
 	// We cannot control whether a kernel runs programs of another architecture, so this is a message
 	// and not a failure.
 	if (lackingArm64 !== undefined) skip("The emulated image for arm64", lackingArm64, false);
-	const isStandIn = provideBase(
+	const standIn = provideBase(
 		lackingArm64 === undefined ? [OWN_ARCHITECTURE, "arm64"] : [OWN_ARCHITECTURE],
 	);
-	const build = (tag: string, architecture: Architecture, settings = {}) => {
+	const build = (tag: string, architecture: Architecture, settings = {}, target?: string) => {
 		const started = performance.now();
 		const platform = `linux/${architecture}`;
 		buildImage({
 			tool: "buildah",
 			root: ROOT,
 			labels: labels(),
-			isOffline: isStandIn,
+			...(standIn !== undefined && { base: standIn, isOffline: true }),
 			tag,
 			platform,
 			settings,
+			...(target !== undefined && { target }),
 		});
 		return {
 			id: outputOf(["buildah", "images", "--quiet", "--no-trunc", tag]),
@@ -66,6 +70,9 @@ async function test(): Promise<void> {
 	console.log(
 		`\n${own}: built in ${first.time}, again from the cache in ${second.time}\n\n${layerTable(layersOf("buildah", own))}\n`,
 	);
+	const tools = `${TAG}:tools`;
+	const { time } = build(tools, OWN_ARCHITECTURE, { TOOLS }, "tools");
+	console.log(`${tools}: ${TOOLS}, added in ${time}`);
 	const arm64 = `${TAG}:arm64-without-warm-up`;
 	if (lackingArm64 === undefined)
 		console.log(
@@ -76,6 +83,7 @@ async function test(): Promise<void> {
 	await (await startS3Server()).stop();
 	const images = {
 		OPENCLAW_TEST_IMAGE: own,
+		OPENCLAW_TEST_IMAGE_TOOLS: tools,
 		...(lackingArm64 === undefined && { OPENCLAW_TEST_IMAGE_ARM64: arm64 }),
 	};
 	const vitest = [join(ROOT, "node_modules/.bin/vitest"), "run", "--mode", "image"];
@@ -96,10 +104,10 @@ async function test(): Promise<void> {
 	process.exitCode = status ?? 1;
 }
 
-/** @returns whether it is a fake */
-function provideBase(architectures: readonly Architecture[]): boolean {
-	const base =
-		/^ARG BASE=(\S+)$/m.exec(readFileSync(join(ROOT, "Containerfile"), "utf8"))?.[1] ?? "";
+/** @returns the fake; undefined if the base of the Containerfile can be had */
+function provideBase(architectures: readonly Architecture[]): string | undefined {
+	const { name, tag, digest } = baseIn(readFileSync(join(ROOT, "Containerfile"), "utf8"));
+	const base = digest === undefined ? `${name}:${tag}` : `${name}@${digest}`;
 	const pull = [
 		"buildah",
 		"pull",
@@ -109,12 +117,11 @@ function provideBase(architectures: readonly Architecture[]): boolean {
 		`linux/${OWN_ARCHITECTURE}`,
 		base,
 	];
-	if (succeeds(["timeout", PULL_TIMEOUT_S, ...pull])) return false;
+	if (succeeds(["timeout", PULL_TIMEOUT_S, ...pull])) return undefined;
 	console.log(
-		`${base} cannot be pulled here. A fake of that name takes its place: Debian and Node ${process.versions.node}`,
+		`${base} cannot be pulled here. A fake takes its place: Debian and Node ${process.versions.node}`,
 	);
-	makeFakeBase(base, architectures);
-	return true;
+	return makeFakeBase(architectures);
 }
 
 /** Reports what is not tested here; if everything must be tested, that is a failure. */

@@ -4,15 +4,12 @@
  * with an STS, an OpenID issuer, and a model. Prints its measurements.
  */
 import { readFileSync } from "node:fs";
-import { setTimeout as delay } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeModel, startFakeModel } from "../../testkit/openclaw/fake-model.ts";
 import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s3-server.ts";
 import { Container, statusOf } from "./container.ts";
+import { ask, invoke, ping, TIMEOUT_MS, untilPinged } from "./contract.ts";
 
-const URL = "http://127.0.0.1:8080";
-/** OpenClaw starts in 10 to 60 s, depending on the machine's load. */
-const TIMEOUT_MS = 5 * 60_000;
 /** The unit in which the kernel counts process times. */
 const TICK_MS = 10;
 
@@ -104,37 +101,11 @@ function machine(name: string): Container {
 	return new Container(name, { env });
 }
 
-async function invoke(body: object, token: string): Promise<Response> {
-	return await fetch(`${URL}/invocations`, {
-		method: "POST",
-		headers: { "content-type": "application/json", authorization: `Bearer ${token}` },
-		body: JSON.stringify(body),
-		signal: AbortSignal.timeout(TIMEOUT_MS),
-	});
-}
-
-async function ask(prompt: string, token: string): Promise<string> {
-	const response = await invoke({ prompt }, token);
-	const { response: text, code } = (await response.json()) as {
-		readonly response?: string;
-		readonly code?: string;
-	};
-	return text ?? `${response.status} ${code}`;
-}
-
-async function ping(): Promise<string | undefined> {
-	const answer = await fetch(`${URL}/ping`).catch(() => undefined);
-	return answer?.ok ? ((await answer.json()) as { readonly status: string }).status : undefined;
-}
-
 /** Time since the kernel started the container's first process, with a resolution of 10 ms. */
 async function firstHealthyPing(
 	vm: Container,
 ): Promise<{ readonly ms: number; readonly computedMs: number }> {
-	while ((await ping()) !== "Healthy") {
-		if (vm.process.exit !== undefined) throw new Error(`the container ended\n${vm.process.tail}`);
-		await delay(5);
-	}
+	await untilPinged(vm);
 	const [nowS = "0"] = readFileSync("/proc/uptime", "utf8").split(" ");
 	// From the third field on. In proc(5), utime and stime are fields 14 and 15, and starttime is 22.
 	const fields =

@@ -8,14 +8,13 @@
  * endpoint, because we can create its log group, encrypted, before anything writes to it. The
  * service creates that of DEFAULT.
  */
-import { fileURLToPath } from "node:url";
-import { ArnFormat, Duration, IgnoreMode, Stack } from "aws-cdk-lib";
+import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import * as agentcore from "aws-cdk-lib/aws-bedrockagentcore";
-import { DockerImageAsset, Platform } from "aws-cdk-lib/aws-ecr-assets";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import type * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
+import { agentImage } from "./agent-image.ts";
 import { allow } from "./bundled-function.ts";
 import type { Config } from "./config.ts";
 import { makeLogGroup } from "./keys.ts";
@@ -23,8 +22,6 @@ import type { Network } from "./network.ts";
 import { supportOf } from "./regions.ts";
 import type { UserIdentity } from "./user-identity.ts";
 import type { WorkspaceBucket } from "./workspace-bucket.ts";
-
-const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 /** The platform's limit for all variables together: 4 KB, or 2.5 KB on V2. */
 const MAX_ENVIRONMENT_BYTES = 2_500;
@@ -52,29 +49,18 @@ export class AgentRuntime extends Construct {
 		const { config, network, key } = props;
 		const { region, account, partition } = Stack.of(this);
 		this.executionRole = this.#makeRole(config);
-		const image = new DockerImageAsset(this, "Image", {
-			directory: ROOT,
-			file: "Containerfile",
-			platform: Platform.LINUX_ARM64,
-			// The root's .dockerignore selects the files. No other file changes the image's hash or is
-			// read at synth.
-			ignoreMode: IgnoreMode.DOCKER,
-			assetName: "openclaw-agent",
-		});
+		const image = agentImage(this, config);
 		allow(
 			this.executionRole,
 			"PullImage",
 			["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
-			[image.repository.repositoryArn],
+			[image.repositoryArn],
 		);
 		const isOwnIssuer = config.issuer === undefined;
 		this.runtime = new agentcore.Runtime(this, "Runtime", {
 			runtimeName: config.stackName,
 			description: "OpenClaw, one machine per user",
-			agentRuntimeArtifact: agentcore.AgentRuntimeArtifact.fromEcrRepository(
-				image.repository,
-				image.imageTag,
-			),
+			agentRuntimeArtifact: image.artifact,
 			// Leaves out what CDK would add to the role: see above.
 			executionRole: this.executionRole.withoutPolicyUpdates(),
 			networkConfiguration: network.runtimeNetwork,

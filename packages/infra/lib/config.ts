@@ -3,6 +3,7 @@
  * mistyped one is an error rather than a default: `-c openclaw:region=eu-west-1`, or in cdk.json.
  * Lists can be JSON or comma-separated, because `-c` passes only text.
  */
+import { existsSync } from "node:fs";
 import type { Node } from "constructs";
 import { z } from "zod";
 import { chooseEnvironment } from "./environments.ts";
@@ -13,6 +14,13 @@ const PREFIX = "openclaw:";
 
 export const CHANNELS = ["feishu", "telegram", "slack"] as const;
 export type Channel = (typeof CHANNELS)[number];
+
+/**
+ * What AgentCore accepts, with a tag or a digest.
+ * https://docs.aws.amazon.com/bedrock-agentcore-control/latest/APIReference/API_ContainerConfiguration.html
+ */
+export const IMAGE_URI =
+	/^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([a-z0-9._/-]+)(?::[^:@\s]+|@sha256:[0-9a-f]{64})$/;
 
 const list = <T extends z.ZodType<unknown, string>>(item: T) =>
 	z.preprocess(
@@ -25,6 +33,25 @@ const list = <T extends z.ZodType<unknown, string>>(item: T) =>
 				: value,
 		z.array(item),
 	);
+/** An object, as JSON, or as NAME=VALUE joined by commas. */
+const pairs = z.preprocess(
+	(value, context) => {
+		if (typeof value !== "string") return value;
+		try {
+			if (value.trimStart().startsWith("{")) return JSON.parse(value);
+		} catch {
+			context.addIssue({ code: "custom", message: "is not JSON" });
+			return z.NEVER;
+		}
+		return Object.fromEntries(
+			value.split(",").map((part) => {
+				const [name = "", ...rest] = part.split("=");
+				return [name.trim(), rest.length > 0 ? rest.join("=").trim() : undefined];
+			}),
+		);
+	},
+	z.record(z.string().regex(/^\w+$/), z.string("must be NAME=VALUE")),
+);
 const onOff = z.union([z.boolean(), z.stringbool()]);
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
@@ -102,6 +129,33 @@ const SCHEMA = z
 			.default(15)
 			.describe("A machine without requests ends after this time."),
 		maxHours: whole(1, 8).default(8).describe("Every machine ends after this time."),
+		imageUri: z
+			.string()
+			.regex(
+				IMAGE_URI,
+				"must be an image in ECR with a tag or digest: ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME@sha256:DIGEST",
+			)
+			.optional()
+			.describe(
+				"An arm64 image in ECR, by tag or digest, which is used instead of one built here. Its repository must allow this account to pull.",
+			),
+		containerfile: z
+			.string()
+			.refine(existsSync, "no such file; a path is relative to the directory of cdk.json")
+			.optional()
+			.describe(
+				"Another Containerfile, such as `FROM` ours plus tools. Its directory is the build's context. Default: the repository's.",
+			),
+		imageBuildArgs: pairs
+			.default({})
+			.describe(
+				"Build arguments of the image: `TOOLS=git curl`, or as JSON. docs/image.md lists them.",
+			),
+		imageBuildSecrets: pairs
+			.default({})
+			.describe(
+				"Files that the build may read and that do not stay in the image: `ca=/path/of/ca.pem`.",
+			),
 		models: list(
 			z
 				.string()
@@ -245,6 +299,9 @@ const SCHEMA = z
 			regionOfCertificate !== (value.region ?? regionOfCertificate)
 		)
 			say("certificateArn", `must be of ${value.region}, where the API is`);
+		for (const key of ["containerfile", "imageBuildArgs", "imageBuildSecrets"] as const)
+			if (value.imageUri !== undefined && Object.keys(value[key] ?? {}).length > 0)
+				say(key, "builds an image, and imageUri names one that is built: set one of the two");
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)
 			say("maxProvisionedConcurrency", "must not be less than provisionedConcurrency");
@@ -297,5 +354,6 @@ export function settings(): readonly {
 
 function shown(value: unknown): string {
 	if (value === undefined) return "";
-	return Array.isArray(value) ? value.join(",") || "none" : String(value);
+	if (Array.isArray(value)) return value.join(",") || "none";
+	return typeof value === "object" ? "none" : String(value);
 }

@@ -10,7 +10,7 @@ import type { TrailAnswers } from "./trail-check.ts";
 import type { VpcAnswers } from "./vpc-checks.ts";
 
 const MACHINE: Machine = {
-	nodeVersion: "24.21.0",
+	nodeVersion: "24.22.3",
 	cdkVersion: "2.1148.1",
 	containerTool: { name: "docker", version: "Docker version 29.1.0" },
 	architecture: "arm64",
@@ -55,7 +55,7 @@ async function outcomes(context: Record<string, unknown>, changes: Partial<Accou
 test.each([
 	["2.1148.1", "2.99.0", true],
 	["2.99.0", "2.1148.1", false],
-	["v24.21.0", "24", true],
+	["v24.22.3", "24", true],
 	["22.20.0", "24.0.0", false],
 	["30", "6", true],
 	["3", "3.0.0", true],
@@ -70,12 +70,14 @@ describe("the machine", () => {
 
 	test.each([
 		["Node", { nodeVersion: "22.1.0" }, "failed", /Node 24/],
+		["fixes of Node", { nodeVersion: "24.22.2" }, "warning", /24\.22\.3/],
 		["CDK CLI", { cdkVersion: undefined }, "failed", /pnpm install/],
 		["CDK CLI", { cdkVersion: "2.99.0" }, "failed", /2\.1148\.1/],
 		["CDK CLI", { cdkVersion: "3.0.0" }, "failed", /2\.1148\.1/],
 		["container tool", { containerTool: undefined }, "failed", /CDK_DOCKER/],
 		["arm64 images", { architecture: "x64", runsArm64: false }, "warning", /qemu-user-static/],
-	])("lacks %s: %j", (name, changes, outcome, remedy) => {
+	])("lacks %s: %j", (what, changes, outcome, remedy) => {
+		const name = what.split(" of ").at(-1);
 		const check = checkMachine({ ...MACHINE, ...changes }).find((one) => one.name === name);
 		expect(check).toMatchObject({ outcome, remedy: expect.stringMatching(remedy) });
 	});

@@ -14,6 +14,9 @@ export interface Machine {
 	readonly runsArm64: boolean;
 }
 
+/** The newest security release, as in the sidecar's own doctor. */
+export const PATCHED_NODE = "24.22.3";
+
 /** The CLI must support the newest format that the library writes. */
 const MIN_CDK = "2.1148.1";
 
@@ -25,13 +28,7 @@ export function checkMachine({
 	runsArm64,
 }: Machine): readonly Check[] {
 	return [
-		isAtLeast(nodeVersion, "24.0.0")
-			? ok("Node", nodeVersion)
-			: failed(
-					"Node",
-					nodeVersion,
-					"use Node 24 or newer: `pnpm install` installs it for `pnpm infra:doctor`",
-				),
+		checkNode(nodeVersion),
 		checkCdk(cdkVersion),
 		containerTool === undefined
 			? failed(
@@ -48,6 +45,20 @@ export function checkMachine({
 					"AgentCore runs arm64: install qemu-user-static and binfmt-support, or deploy from an arm64 machine",
 				),
 	];
+}
+
+function checkNode(version: string): Check {
+	const name = "Node";
+	const remedy = "`pnpm install` installs the right one for `pnpm infra:doctor`";
+	if (!isAtLeast(version, "24.0.0"))
+		return failed(name, version, `use Node 24 or newer: ${remedy}`);
+	return isAtLeast(version, PATCHED_NODE)
+		? ok(name, version)
+		: warning(
+				name,
+				`${version}, without security fixes`,
+				`use Node ${PATCHED_NODE} or newer: ${remedy}`,
+			);
 }
 
 function checkCdk(version: string | undefined): Check {

@@ -283,6 +283,15 @@ export const OPTIONS = {
 		meaning:
 			"Run the agent as another user, who cannot read the sidecar's memory and files. The workspace will belong to that user. Needs root.",
 	}),
+	agentOutput: optional({
+		name: "agent-output",
+		commands: ["run"],
+		kind: choice("log", "inherit"),
+		defaultText: "`log` with --listen, otherwise `inherit`",
+		example: "log",
+		meaning:
+			"What becomes of the lines that the agent prints: events in the sidecar's log, limited in length and rate (`log`), or the sidecar's own stdout and stderr (`inherit`). Whoever reads metrics or alarms from these streams needs `log`; see docs/security.md.",
+	}),
 	modelUpstream: optional({
 		name: "model-upstream",
 		commands: ["run"],

@@ -3,6 +3,7 @@ import { constants } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { SidecarError } from "../errors.ts";
 import type { Logger } from "../telemetry/types.ts";
+import type { AgentOutput } from "./agent-output.ts";
 import { descendantsOf, readProcesses } from "./process-table.ts";
 
 /**
@@ -18,7 +19,7 @@ export interface Agent {
 	readonly pid: number;
 	/**
 	 * Resolves when neither the agent nor any process it left behind runs any more: the disk no
-	 * longer changes.
+	 * longer changes. Its output is then logged.
 	 */
 	readonly exited: Promise<AgentExit>;
 	/** Undefined while any of its processes runs. */
@@ -46,6 +47,8 @@ export interface AgentProcess {
 	readonly command: readonly string[];
 	/** Its complete environment; see `agentEnvironment`. */
 	readonly env: Readonly<Record<string, string>>;
+	/** What the agent prints goes there. Default: to our own stdout and stderr. */
+	readonly output?: AgentOutput | undefined;
 	/** Stdout carries a JSON result: the agent's output goes to stderr. */
 	readonly toStderr: boolean;
 	readonly user?: AgentUser | undefined;
@@ -65,13 +68,14 @@ const KILL_MS = 1_000;
 const LOOK_MS = 10;
 
 /**
- * Starts the agent with our stdin, stdout and stderr, and no other descriptor of ours. Resolves
- * once it runs.
+ * Starts the agent with our stdin, and our stdout and stderr unless its output is logged, and no
+ * other descriptor of ours. Resolves once it runs.
  * @throws SidecarError AGENT_NOT_STARTED
  */
 export async function startAgent({
 	command,
 	env,
+	output,
 	toStderr,
 	user,
 	ownsOrphans,
@@ -91,7 +95,10 @@ export async function startAgent({
 	try {
 		child = spawn(file, args, {
 			env,
-			stdio: ["inherit", toStderr ? 2 : "inherit", "inherit"],
+			stdio:
+				output === undefined
+					? ["inherit", toStderr ? 2 : "inherit", "inherit"]
+					: ["inherit", "pipe", "pipe"],
 			...user,
 		});
 	} catch (cause) {
@@ -101,7 +108,8 @@ export async function startAgent({
 		child.once("spawn", resolve);
 		child.once("error", (cause) => reject(failed(cause)));
 	});
-	return new RunningAgent(child, ownsOrphans ? process.pid : (child.pid as number), spared, logger);
+	const ancestor = ownsOrphans ? process.pid : (child.pid as number);
+	return new RunningAgent(child, ancestor, spared, output, logger);
 }
 
 class RunningAgent implements Agent {
@@ -115,15 +123,27 @@ class RunningAgent implements Agent {
 	#hasEnded = false;
 	#isKilled = false;
 
-	constructor(child: ChildProcess, ancestor: number, spared: number | undefined, logger: Logger) {
+	constructor(
+		child: ChildProcess,
+		ancestor: number,
+		spared: number | undefined,
+		output: AgentOutput | undefined,
+		logger: Logger,
+	) {
 		this.#child = child;
 		this.#ancestor = ancestor;
 		this.#spared = spared;
 		this.#logger = logger;
+		const { promise: allEnded, resolve: othersEnded } = Promise.withResolvers<void>();
+		const { stdout, stderr } = child;
+		const logged =
+			stdout === null || stderr === null ? undefined : output?.log({ stdout, stderr }, allEnded);
 		this.exited = new Promise((resolve) => {
 			child.once("exit", async (code, signal) => {
 				this.#hasEnded = true;
 				await this.#endOthers();
+				othersEnded();
+				await logged;
 				this.#exit = {
 					status: code ?? 128 + (signal === null ? 0 : constants.signals[signal]),
 					signal: signal ?? undefined,

@@ -52,6 +52,7 @@ it("a daemon commits, retries and drains through jumps of the wall clock, and hi
 			drainTimeoutMs: 8_000,
 			command: [],
 			env: {},
+			logAgentOutput: false,
 			agentToStderr: false,
 		},
 		stop.signal,

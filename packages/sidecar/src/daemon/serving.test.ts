@@ -35,6 +35,7 @@ async function serve(bench: Workbench, store: FaultyStore, lifecycle?: Lifecycle
 			maxDelayMs: 0,
 			command: [],
 			env: {},
+			logAgentOutput: false,
 			agentToStderr: true,
 			...(lifecycle && { lifecycle }),
 			onServing: resolve,

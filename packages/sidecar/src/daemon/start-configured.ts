@@ -3,6 +3,7 @@ import type { Logger } from "../telemetry/types.ts";
 import { type Agent, type AgentUser, startAgent } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
 import { MARK_VARIABLE, markText, ownMark } from "./agent-mark.ts";
+import { AgentOutput } from "./agent-output.ts";
 import { recordAgent, recordPath } from "./agent-record.ts";
 import { watchDeath } from "./death-watch.ts";
 import type { AskToStop } from "./drain.ts";
@@ -30,6 +31,8 @@ export interface AgentOptions {
 	readonly prepareWorkspace?: (annotations: Session["head"]["annotations"]) => void;
 	/** The user who becomes the owner of the workspace. */
 	readonly agentUser?: AgentUser | undefined;
+	/** What the agent prints becomes log events. Otherwise it goes to our stdout and stderr. */
+	readonly logAgentOutput: boolean;
 	/** Stdout carries a JSON result. */
 	readonly agentToStderr: boolean;
 	/**
@@ -76,10 +79,12 @@ export async function startConfigured(
 		...agentVariables,
 		...(mark !== undefined && { [MARK_VARIABLE]: mark }),
 	};
+	const output = options.logAgentOutput ? new AgentOutput(logger) : undefined;
 	const start = async () => {
 		const agent = await startAgent({
 			command,
 			env: variables,
+			output,
 			toStderr,
 			user,
 			ownsOrphans,

@@ -33,6 +33,11 @@ export interface RunOptions extends WorkspaceOptions {
 	 * Default: the sidecar's own user.
 	 */
 	readonly agentUser?: string;
+	/**
+	 * Where what the agent prints goes: `log`, as `agent.output` events, or `inherit`, to our stdout
+	 * and stderr. Default `inherit`.
+	 */
+	readonly agentOutput?: "log" | "inherit";
 	/** The agent's stdout goes to our stderr, because stdout has another use. Default false. */
 	readonly agentToStderr?: boolean;
 	/**
@@ -138,6 +143,7 @@ export function daemonOptions(options: RunOptions, opened: OpenWorkspace): Daemo
 		env,
 		agentEnv: settings.agentEnv?.split(",") ?? ["*"],
 		agentVariables: profile.name === "openclaw" ? ONE_PROCESS : {},
+		logAgentOutput: settings.agentOutput === "log",
 		agentToStderr: options.agentToStderr ?? false,
 		ownsProcess: options.ownsProcess ?? false,
 		agentUser: uid === undefined || gid === undefined ? undefined : { uid, gid },

@@ -53,6 +53,8 @@ export interface ServeOptions extends RunOptions {
 	readonly maxBody?: string;
 	/** As for `run`, but by default none beyond what any program needs. */
 	readonly agentEnv?: string;
+	/** As for `run`, but by default `log`: what a platform collects must not be forged. */
+	readonly agentOutput?: "log" | "inherit";
 	/** An STS other than AWS's. Default: AWS_ENDPOINT_URL_STS. */
 	readonly stsEndpoint?: string;
 }
@@ -214,6 +216,7 @@ class PlatformMachine {
 					...daemonOptions(this.#options, { ...opened, store }),
 					agentEnv: opened.settings.agentEnv?.split(",") ?? [],
 					agentVariables: agent.variables,
+					logAgentOutput: opened.settings.agentOutput !== "inherit",
 					prepareWorkspace: (annotations) => {
 						for (const { path, name, value } of annotations)
 							if (path === "" && name === USAGE) agent.usage?.seed(value);

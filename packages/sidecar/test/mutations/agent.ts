@@ -58,4 +58,12 @@ export const AGENT: readonly Mutation[] = [
 		replace: "			resolve(undefined);",
 		test: "command-outlives-caller",
 	},
+	{
+		id: "agent-output",
+		rule: "what an agent on a platform prints is no line of the sidecar's log",
+		file: "src/daemon/agent.ts",
+		find: "				output === undefined",
+		replace: "				output !== undefined",
+		test: "agent-output-forges-nothing",
+	},
 ];

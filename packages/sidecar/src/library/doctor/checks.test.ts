@@ -14,7 +14,13 @@ const MINUTE = 60_000;
 
 describe("verdicts", () => {
 	test.each([
-		["Node 24", classifyNode("v24.0.0"), "ok"],
+		["Node 24", classifyNode("v24.22.3"), "ok"],
+		["a later Node 24", classifyNode("v24.23.0"), "ok"],
+		["Node 25, of which nothing is known", classifyNode("v25.1.0"), "ok"],
+		["Node 26", classifyNode("v26.12.1"), "ok"],
+		["Node 24 without its last patch", classifyNode("v24.22.2"), "warning"],
+		["an old Node 24", classifyNode("v24.0.9"), "warning"],
+		["Node 26 without security fixes", classifyNode("v26.11.4"), "warning"],
 		["Node 22", classifyNode("v22.19.0"), "problem"],
 		["a clock that is right", classifyClock(1_500), "ok"],
 		["a clock 6 min ahead", classifyClock(6 * MINUTE), "warning"],

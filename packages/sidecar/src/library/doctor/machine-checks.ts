@@ -13,14 +13,30 @@ import { workspace } from "./disk-checks.ts";
 
 const LEAST_NODE_MAJOR = 24;
 
+/**
+ * The newest security release of each line, when this was written. Those of October and November
+ * 2026 close holes that a peer reaches over the network: Brotli (CVE-2026-111497), TLS names
+ * (CVE-2026-105483, CVE-2026-123872), a crash of TLS servers (CVE-2026-126051).
+ */
+export const PATCHED_NODE: Readonly<Record<number, readonly [minor: number, patch: number]>> = {
+	24: [22, 3],
+	26: [12, 1],
+};
+
 export const node: Check = {
 	name: "node",
 	look: () => classifyNode(process.version),
 };
 
 export function classifyNode(version: string) {
-	const isEnough = Number(/^v(\d+)/.exec(version)?.[1]) >= LEAST_NODE_MAJOR;
-	if (isEnough) return ok(version);
+	const [major = 0, minor = 0, patch = 0] = version.slice(1).split(".").map(Number);
+	const [patchedMinor, patchedPatch] = PATCHED_NODE[major] ?? [0, 0];
+	if (minor < patchedMinor || (minor === patchedMinor && patch < patchedPatch))
+		return warning(
+			`${version} lacks security fixes of Node, some for holes that a peer reaches over the network`,
+			`run Node ${major}.${patchedMinor}.${patchedPatch} or a newer ${major}`,
+		);
+	if (major >= LEAST_NODE_MAJOR) return ok(version);
 	return problem(
 		new SidecarError("USAGE", {
 			value: version,
