@@ -14,6 +14,7 @@ import { makeOperationsKey } from "./keys.ts";
 import { Network } from "./network.ts";
 import type { Watched } from "./observability/alarms.ts";
 import { makeTopic, Observability } from "./observability.ts";
+import { Operators } from "./operators.ts";
 import { checkZones, pickZones, supportOf } from "./regions.ts";
 import { Retention } from "./retention.ts";
 import { makeDeliveriesTable, Router } from "./router.ts";
@@ -38,10 +39,12 @@ export class OpenClawStack extends Stack {
 		const endpoints = hasOwnEndpoints
 			? new Endpoints(this, "Endpoints", { network, names: config.endpoints })
 			: undefined;
+		const operators = new Operators(this, "Operators", { principals: config.operators });
 		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", {
+			operators,
 			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
 		});
-		endpoints?.allowBucket(workspaces.bucket.bucketArn);
+		endpoints?.allowBucket(workspaces.bucket.bucketArn, operators.repairer.roleArn);
 
 		const webhookApi =
 			config.issuer === undefined
@@ -72,6 +75,8 @@ export class OpenClawStack extends Stack {
 			key,
 		});
 
+		operators.allowMachines(runtime);
+
 		const table = makeDeliveriesTable(this, "Nonces");
 		const retention = new Retention(this, "Retention", { workspaces, table, key, logDays });
 		let watched: Watched = { runtime, retention };
@@ -95,7 +100,10 @@ export class OpenClawStack extends Stack {
 				table,
 				key,
 			});
+			operators.allowUsers(router.users);
 			watched = { ...watched, webhookApi, issuer: ownIssuer, router, secrets };
+			new CfnOutput(this, "UsersTable", { value: router.users.tableName });
+			new CfnOutput(this, "WorkerLogs", { value: router.worker.fn.logGroup.logGroupName });
 			for (const channel of channels)
 				new CfnOutput(this, `Webhook${channel}`, { value: `${webhookApi.url}/webhook/${channel}` });
 			for (const [channel, secret] of Object.entries(secrets.secrets))
@@ -114,6 +122,8 @@ export class OpenClawStack extends Stack {
 			platformVersion: platformVersion(this, config),
 			trailLogs: audit.trailLogs,
 		});
+		new CfnOutput(this, "OperatorRole", { value: operators.operator.roleArn });
+		new CfnOutput(this, "RepairerRole", { value: operators.repairer.roleArn });
 		new CfnOutput(this, "StoreUrl", { value: `s3://${workspaces.bucket.bucketName}` });
 		new CfnOutput(this, "RuntimeArn", { value: runtime.arn });
 		new CfnOutput(this, "IssuerUrl", { value: issuer });

@@ -1,9 +1,9 @@
 /**
- * The bucket of all workspaces, and the only principal that may delete from it.
+ * The bucket of all workspaces, and the only principals that may delete from it.
  *
  * The bucket's own policy applies to everyone, including administrators and stolen keys. Objects
- * are created and never replaced, and only the sweeper deletes. With a VPC, data moves only through
- * its endpoint. Not guaranteed: a principal with permission can change the policy; `Audit` reports
+ * are created and never replaced. Only the sweeper, the repairer and the operator delete, which
+ * versioning can undo, and only the operator removes versions. With a VPC, data moves only through its endpoint. Not guaranteed: a principal with permission can change the policy; `Audit` reports
  * that.
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
@@ -13,10 +13,12 @@ import * as s3 from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { allow, allowKey, makeLambdaRole } from "./bundled-function.ts";
 import { makeKey } from "./keys.ts";
+import { AUDIT_PREFIX, type Operators } from "./operators.ts";
 
 export interface WorkspaceBucketProps {
 	/** Gateway endpoint of the VPC in which machines run. */
 	readonly s3EndpointId?: string | undefined;
+	readonly operators: Operators;
 }
 
 export class WorkspaceBucket extends Construct {
@@ -25,7 +27,7 @@ export class WorkspaceBucket extends Construct {
 	/** Role of the retention function. */
 	readonly sweeper: iam.Role;
 
-	constructor(scope: Construct, id: string, { s3EndpointId }: WorkspaceBucketProps) {
+	constructor(scope: Construct, id: string, { s3EndpointId, operators }: WorkspaceBucketProps) {
 		super(scope, id);
 		this.key = makeKey(this, "Key", "Workspaces of OpenClaw");
 		this.bucket = new s3.Bucket(this, "Bucket", {
@@ -51,7 +53,9 @@ export class WorkspaceBucket extends Construct {
 		});
 		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes objects past it");
 		this.#allowSweeping();
-		for (const statement of this.#denials(s3EndpointId)) this.bucket.addToResourcePolicy(statement);
+		this.#allowOperating(operators);
+		for (const statement of this.#denials(operators, s3EndpointId))
+			this.bucket.addToResourcePolicy(statement);
 	}
 
 	/**
@@ -75,7 +79,39 @@ export class WorkspaceBucket extends Construct {
 		allowKey(this.sweeper, this.key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
 	}
 
-	#denials(s3EndpointId: string | undefined): readonly iam.PolicyStatement[] {
+	/** Erasing needs no right to read, and repairing only that to `log/`. */
+	#allowOperating({ operator, repairer }: Operators): void {
+		const { bucketArn } = this.bucket;
+		const users = { StringLike: { "s3:prefix": "users/*" } };
+		allow(operator, "ListVersions", ["s3:ListBucketVersions"], [bucketArn], users);
+		// S3's API page of DeleteObjects names both actions for a version.
+		allow(
+			operator,
+			"EraseVersions",
+			["s3:DeleteObject", "s3:DeleteObjectVersion"],
+			[this.bucket.arnForObjects("users/*")],
+		);
+		allow(
+			operator,
+			"WriteAudit",
+			["s3:PutObject"],
+			[this.bucket.arnForObjects(`${AUDIT_PREFIX}*`)],
+		);
+		allowKey(operator, this.key, "s3", ["kms:GenerateDataKey"]);
+		allow(repairer, "ListLogs", ["s3:ListBucket"], [bucketArn], users);
+		allow(
+			repairer,
+			"RepairLogs",
+			["s3:GetObject", "s3:DeleteObject"],
+			[this.bucket.arnForObjects("users/*/log/*")],
+		);
+		allowKey(repairer, this.key, "s3", ["kms:Decrypt"]);
+	}
+
+	#denials(
+		{ operator, repairer }: Operators,
+		s3EndpointId: string | undefined,
+	): readonly iam.PolicyStatement[] {
 		const objects = this.bucket.arnForObjects("*");
 		const deny = (
 			sid: string,
@@ -91,7 +127,9 @@ export class WorkspaceBucket extends Construct {
 				resources,
 				...(conditions !== undefined && { conditions }),
 			});
-		const unlessSweeper = { ArnNotEquals: { "aws:PrincipalArn": this.sweeper.roleArn } };
+		const unless = (...roles: iam.Role[]) => ({
+			ArnNotEquals: { "aws:PrincipalArn": roles.map(({ roleArn }) => roleArn) },
+		});
 		return [
 			deny("CreateOnly", ["s3:PutObject"], [objects], {
 				// Parts of a multipart upload have no condition. Its completion has one, and creates the
@@ -99,8 +137,13 @@ export class WorkspaceBucket extends Construct {
 				Null: { "s3:if-none-match": "true" },
 				Bool: { "s3:ObjectCreationOperation": "true" },
 			}),
-			deny("OnlyRetentionDeletes", ["s3:DeleteObject"], [objects], unlessSweeper),
-			deny("VersionsGoByLifecycle", ["s3:DeleteObjectVersion"], [objects]),
+			deny(
+				"OnlyRetentionDeletes",
+				["s3:DeleteObject"],
+				[objects],
+				unless(this.sweeper, repairer, operator),
+			),
+			deny("VersionsGoByLifecycle", ["s3:DeleteObjectVersion"], [objects], unless(operator)),
 			...(s3EndpointId === undefined
 				? []
 				: [
@@ -114,7 +157,11 @@ export class WorkspaceBucket extends Construct {
 								"s3:ListBucketVersions",
 							],
 							[this.bucket.bucketArn, objects],
-							{ StringNotEquals: { "aws:SourceVpce": s3EndpointId }, ...unlessSweeper },
+							// The operator's role sees names and writes audit records, but reads no object.
+							{
+								StringNotEquals: { "aws:SourceVpce": s3EndpointId },
+								...unless(this.sweeper, operator),
+							},
 						),
 					]),
 		];

@@ -1,6 +1,6 @@
 /**
- * The few calls of Secrets Manager, SQS, KMS and SSM that the webhook handler and the worker make,
- * for the default suite. `*.heavy.test.ts` run the same code against moto. Only the SDK's own checks
+ * The few calls of Secrets Manager, SQS, KMS and CloudFormation that the functions and the
+ * tools make, for the default suite. `*.heavy.test.ts` run the same code against moto. Only the SDK's own checks
  * of responses apply.
  */
 import { createHash, generateKeyPairSync, sign } from "node:crypto";
@@ -13,13 +13,14 @@ export type SentMessage = Readonly<
 export class FakeAws implements AsyncDisposable {
 	/** By secret, then by label. */
 	readonly secrets = new Map<string, Partial<Record<string, object>>>();
-	readonly parameters = new Map<string, string>();
 	/** Messages sent to the queue; FIFO deduplication is not simulated. */
 	readonly sent: SentMessage[] = [];
 	/** The calls made, e.g. `AmazonSQS.SendMessage`. */
 	readonly calls: string[] = [];
 	/** Calls that must fail. */
 	readonly broken = new Set<string>();
+	/** Outputs by stack, for CloudFormation. */
+	readonly stacks = new Map<string, Readonly<Record<string, string>>>();
 	readonly #key = generateKeyPairSync("rsa", { modulusLength: 2_048 });
 	#server: LocalServer | undefined;
 
@@ -27,6 +28,8 @@ export class FakeAws implements AsyncDisposable {
 	static async start(): Promise<FakeAws> {
 		const fake = new FakeAws();
 		fake.#server = await LocalServer.start(({ headers, body }) => {
+			if (headers["x-amz-target"] === undefined)
+				return fake.#describe(new URLSearchParams(body.toString()));
 			const target = String(headers["x-amz-target"]);
 			fake.calls.push(target);
 			const [status, answer] = fake.broken.has(target)
@@ -53,8 +56,6 @@ export class FakeAws implements AsyncDisposable {
 					return [400, { __type: "ResourceNotFoundException", message: "no such version" }];
 				return [200, { SecretString: JSON.stringify(version) }];
 			}
-			case "AmazonSSM.GetParameter":
-				return [200, { Parameter: { Value: this.parameters.get(input.Name ?? "") } }];
 			case "AmazonSQS.SendMessage":
 				this.sent.push(input as SentMessage);
 				return [
@@ -91,6 +92,26 @@ export class FakeAws implements AsyncDisposable {
 			default:
 				return [400, { __type: "UnknownOperationException", message: target }];
 		}
+	}
+
+	/** CloudFormation speaks another protocol than the others. */
+	#describe(input: URLSearchParams) {
+		const action = input.get("Action") ?? "";
+		this.calls.push(`CloudFormation.${action}`);
+		const outputs = this.stacks.get(input.get("StackName") ?? "");
+		const members = Object.entries(outputs ?? {}).map(
+			([key, value]) =>
+				`<member><OutputKey>${key}</OutputKey><OutputValue>${value}</OutputValue></member>`,
+		);
+		const body =
+			outputs === undefined
+				? "<ErrorResponse><Error><Type>Sender</Type><Code>ValidationError</Code><Message>Stack does not exist</Message></Error></ErrorResponse>"
+				: `<DescribeStacksResponse><DescribeStacksResult><Stacks><member><StackName>${input.get("StackName")}</StackName><CreationTime>2026-01-01T00:00:00Z</CreationTime><StackStatus>CREATE_COMPLETE</StackStatus><Outputs>${members.join("")}</Outputs></member></Stacks></DescribeStacksResult></DescribeStacksResponse>`;
+		return {
+			status: outputs === undefined ? 400 : 200,
+			headers: { "content-type": "text/xml" },
+			body,
+		};
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {
