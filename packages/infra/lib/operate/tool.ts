@@ -1,5 +1,5 @@
 /** What every tool has: its options, its output, and one place in which errors become text. */
-import { Command, CommanderError } from "commander";
+import { Command, CommanderError, Option } from "commander";
 import type { Config } from "../config.ts";
 import type { Ask } from "./ask.ts";
 import {
@@ -37,7 +37,12 @@ export interface RoleOptions extends CommonOptions {
 
 export function addCommonOptions(command: Command): Command {
 	return command
-		.option("--dir <DIRECTORY>", "Where the installation's cdk.json is.", HOME)
+		.addOption(
+			new Option("--dir <DIRECTORY>", "Where the installation's cdk.json is.").default(
+				HOME,
+				"packages/infra",
+			),
+		)
 		.option("-c, --context <KEY=VALUE>", "A setting, as for cdk; repeatable.", collect, [])
 		.option("--json", "Print the result as JSON.");
 }
