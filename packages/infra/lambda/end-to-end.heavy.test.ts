@@ -52,7 +52,13 @@ let keys: readonly [string, string];
 beforeAll(async () => {
 	if (moto === undefined) return;
 	vi.doMock("./log.ts", () => ({ logger: createLogger("silent") }));
-	servers.push(await startTable(), moto);
+	const table = await startTable();
+	servers.push(table, moto);
+	await table.allow({
+		"slack.T01.U01": "anna",
+		"feishu.ou_anna": "anna",
+		"telegram.4711": "ben",
+	});
 	const manager = new SecretsManagerClient({});
 	for (const [Name, secret] of Object.entries(SECRETS))
 		await manager.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(secret) }));
@@ -64,11 +70,6 @@ beforeAll(async () => {
 	keys = [await makeKey(), await makeKey()];
 	Object.assign(process.env, {
 		CHANNEL_SECRETS: JSON.stringify({ slack: "slack", telegram: "telegram", feishu: "feishu" }),
-		ALLOWED_USERS: JSON.stringify({
-			"slack.T01.U01": "anna",
-			"feishu.ou_anna": "anna",
-			"telegram.4711": "ben",
-		}),
 		SIGNING_KEY_ID: keys[0],
 		AUDIENCE: "openclaw",
 		RUNTIME_ARN: "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/openclaw-abc",

@@ -6,6 +6,8 @@ export const QueuedMessage = z.object({
 	channel: z.enum(["feishu", "telegram", "slack"]),
 	/** The same for a delivery and all its repetitions. */
 	deliveryId: z.string().check(z.regex(/^[0-9a-f]{64}$/)),
+	/** Who wrote it, as in the table of users. */
+	sender: z.string().check(z.minLength(1)),
 	userId: z.string().check(z.minLength(1)),
 	/** Missing for a message type that is not read. */
 	text: z.optional(z.string()),

@@ -46,7 +46,6 @@ beforeAll(async () => {
 	}));
 	servers.push(await startTable(), moto);
 	process.env.QUEUE_URL = "http://127.0.0.1:1/000000000000/messages.fifo";
-	process.env.ALLOWED_USERS = "[]";
 	client = new SecretsManagerClient({});
 });
 

@@ -34,7 +34,7 @@ beforeAll(async () => {
 		telegram: "secret-telegram",
 		feishu: "secret-feishu",
 	});
-	process.env.ALLOWED_USERS = JSON.stringify({
+	await table.allow({
 		"slack.T01.U01": "anna",
 		"telegram.4711": "anna",
 		"feishu.ou_anna": "anna",
@@ -310,6 +310,18 @@ describe("a malformed request", () => {
 			answer: { code: "METHOD_NOT_ALLOWED" },
 		});
 	});
+});
+
+test("nothing is queued if the table of users cannot be read, and the channel sends it again", async () => {
+	const before = aws.sent.length;
+	vi.resetModules();
+	process.env.USERS_TABLE = "gone";
+	const { handler } = await import("./webhook.ts");
+	await using other = await startApiFront(() => handler);
+	const response = await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage() });
+	expect([response.status, await response.json()]).toMatchObject([503, { code: "UNAVAILABLE" }]);
+	expect(aws.sent).toHaveLength(before);
+	process.env.USERS_TABLE = table.users;
 });
 
 test("a channel with an incomplete secret is closed, and the log names the missing field", async () => {

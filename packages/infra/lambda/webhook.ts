@@ -3,7 +3,7 @@
  *
  * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, where a channel without a secret is closed;
  * `STATE_TABLE` (partition key `id`, a string; TTL attribute `expiresAt`; get, put and update);
- * `QUEUE_URL` of a FIFO queue; `ALLOWED_USERS`, JSON or the name of an SSM parameter.
+ * `QUEUE_URL` of a FIFO queue; `USERS_TABLE`, see `webhook/allowed-users.ts`.
  *
  * Every answer is JSON. 4xx names the fault of the request, and 503 asks the channel to retry. No
  * answer says why a proof failed.

@@ -9,7 +9,7 @@ import { FakeAws } from "../../testkit/functions/fake-aws.ts";
 import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
-import { startTable } from "../../testkit/functions/table.ts";
+import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
 import { deliveryIdOf, type QueuedMessage } from "./message.ts";
 import { NOTICES } from "./worker/notices.ts";
 
@@ -17,6 +17,7 @@ asInOwnProcess();
 
 const servers: AsyncDisposable[] = [];
 const lines: string[] = [];
+let table: LocalTable;
 let aws: FakeAws;
 let channels: FakeChannel;
 let runtime: FakeRuntime;
@@ -28,7 +29,8 @@ beforeAll(async () => {
 		const { createLogger } = await import("openclaw-sidecar");
 		return { logger: createLogger("info", { write: (line: string) => void lines.push(line) }) };
 	});
-	servers.push(await startTable());
+	table = await startTable();
+	servers.push(table);
 	aws = await FakeAws.start();
 	channels = await FakeChannel.start();
 	runtime = await FakeRuntime.start();
@@ -54,7 +56,8 @@ beforeAll(async () => {
 	worker = (await import("./worker.ts")).handler;
 });
 
-beforeEach(() => {
+beforeEach(async () => {
+	await table.allow({ "test.anna": "anna", "test.ben": "ben", "test.jürgen": "jürgen" });
 	channels.calls.length = 0;
 	runtime.invocations.length = 0;
 	runtime.refusal = undefined;
@@ -85,6 +88,7 @@ function record(given: Handed = {}): SQSRecord {
 	const message: QueuedMessage = {
 		channel,
 		deliveryId: deliveryIdOf(channel, String(++count)),
+		sender: `test.${user}`,
 		userId: user,
 		text,
 		replyTo: TO[channel],
@@ -211,6 +215,28 @@ describe("the record of a message", () => {
 		expect(await kept()).toContain("between us");
 		await work(again(one, 2));
 		expect(await kept()).not.toMatch(/between us|a question/);
+	});
+
+	test("is neither asked nor answered once its user was removed, and its answer is deleted", async () => {
+		const [queued, answered] = [record(), record()];
+		runtime.machine = () => ({ status: 200, body: { response: "a private answer" } });
+		channels.answers.set("sendMessage", [{ status: 500, body: { ok: false } }]);
+		await work(answered);
+		await table.refuse("test.anna");
+		runtime.invocations.length = 0;
+		channels.calls.length = 0;
+		expect(await work(queued, again(answered, 2))).toEqual([]);
+		expect(runtime.invocations).toEqual([]);
+		expect(channels.messages).toEqual([]);
+		expect(
+			JSON.stringify(
+				(await new DynamoDBClient({}).send(new ScanCommand({ TableName: "state" }))).Items,
+			),
+		).not.toContain("a private answer");
+		// The same person, allowed as another user, has no access to the first one's agent.
+		await table.allow({ "test.anna": "ben" });
+		expect(await work(record())).toEqual([]);
+		expect(runtime.invocations).toEqual([]);
 	});
 
 	test("lets a partly sent answer continue with the next part, without asking", async () => {

@@ -3,7 +3,7 @@
  *
  * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs
  * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `STATE_TABLE` (get,
- * update, delete), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive
+ * update, delete), `USERS_TABLE` (get), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive
  * policy's maxReceiveCount: after the last attempt the user is informed.
  *
  * A message is asked at most once and answered at least once. The queue's visibility timeout must
@@ -15,6 +15,7 @@ import { once, parseJson, required, requiredStrings } from "./environment.ts";
 import { QueuedMessage } from "./message.ts";
 import { SigningKey } from "./signing-key.ts";
 import { openTable } from "./state-table.ts";
+import { AllowedUsers } from "./webhook/allowed-users.ts";
 import { Answers } from "./worker/answers.ts";
 import { handleMessage } from "./worker/handle-message.ts";
 import { handleBatch, receiveCount } from "./worker/queue.ts";
@@ -27,6 +28,7 @@ const RESERVE_MS = 20_000;
 
 const tools = once(() => ({
 	answers: new Answers(openTable()),
+	users: new AllowedUsers(),
 	secrets: new ChannelSecrets(requiredStrings("CHANNEL_SECRETS")),
 	key: new SigningKey(required("SIGNING_KEY_ID")),
 	tokenRules: { issuer: required("ISSUER"), audience: required("AUDIENCE") },

@@ -25,6 +25,7 @@ export function acknowledgements(stack: Stack, config: Config): readonly Acknowl
 	return [
 		...storage(config),
 		...sweeping(stack, config),
+		...operating(stack, config),
 		...identity(stack, config),
 		...execution(stack, config),
 		...(config.issuer === undefined ? webhookApi(config) : []),
@@ -73,6 +74,33 @@ function sweeping(stack: Stack, config: Config): readonly Acknowledgement[] {
 		id: `AwsSolutions-IAM5[Resource::${bucket}/users/*/${room}/*]`,
 		reason: `retention works on the ${room}/ of every user's log, and on no plain object of a workspace`,
 	}));
+}
+
+function operating(stack: Stack, config: Config): readonly Acknowledgement[] {
+	const bucket = shownBucket(stack, config);
+	const { partition, region, account } = shown(stack);
+	const found = (role: string, resource: string, reason: string) => ({
+		at: `Operators/${role}`,
+		id: `AwsSolutions-IAM5[Resource::${resource}]`,
+		reason,
+	});
+	const ownStack = `arn:${partition}:cloudformation:${region}:${account}:stack/${config.stackName}/*`;
+	return [
+		...["Operator", "Repairer"].map((role) =>
+			found(role, ownStack, "the ARN of this stack ends with an id that CloudFormation makes"),
+		),
+		found(
+			"Operator",
+			`<${bucket}.Arn>/users/*`,
+			"erases any user, and reads none; each session of the tools is narrowed to one namespace",
+		),
+		found("Operator", `<${bucket}.Arn>/audit/*`, "creates audit records, which nobody can replace"),
+		found(
+			"Repairer",
+			`<${bucket}.Arn>/users/*/log/*`,
+			"repairs any log; each session of the tools is narrowed to one namespace",
+		),
+	];
 }
 
 function identity(stack: Stack, config: Config): readonly Acknowledgement[] {

@@ -9,6 +9,7 @@ import { z } from "zod";
 import { chooseEnvironment } from "./environments.ts";
 import { unreachableHosts } from "./hosts.ts";
 import { checkModels, DEFAULT_MODEL, MODEL_UPSTREAMS } from "./models.ts";
+import { usersFrom } from "./users.ts";
 
 const PREFIX = "openclaw:";
 
@@ -25,12 +26,7 @@ export const IMAGE_URI =
 const list = <T extends z.ZodType<unknown, string>>(item: T) =>
 	z.preprocess(
 		(value) =>
-			typeof value === "string"
-				? value
-						.split(",")
-						.map((part) => part.trim())
-						.filter(Boolean)
-				: value,
+			typeof value !== "string" ? value : value.trim().startsWith("[") ? json(value) : split(value),
 		z.array(item),
 	);
 /** An object, as JSON, or as NAME=VALUE joined by commas. */
@@ -44,7 +40,7 @@ const pairs = z.preprocess(
 			return z.NEVER;
 		}
 		return Object.fromEntries(
-			value.split(",").map((part) => {
+			split(value).map((part) => {
 				const [name = "", ...rest] = part.split("=");
 				return [name.trim(), rest.length > 0 ? rest.join("=").trim() : undefined];
 			}),
@@ -52,6 +48,30 @@ const pairs = z.preprocess(
 	},
 	z.record(z.string().regex(/^\w+$/), z.string("must be NAME=VALUE")),
 );
+const split = (text: string) =>
+	text
+		.split(",")
+		.map((part) => part.trim())
+		.filter(Boolean);
+/** The text itself if it is no JSON, which the schema then refuses. */
+function json(text: string): unknown {
+	try {
+		return JSON.parse(text);
+	} catch {
+		return text;
+	}
+}
+const users = z
+	.unknown()
+	.default([])
+	.transform((value, context) => {
+		try {
+			return usersFrom(value);
+		} catch (error) {
+			context.addIssue({ code: "custom", message: (error as Error).message });
+			return z.NEVER;
+		}
+	});
 const onOff = z.union([z.boolean(), z.stringbool()]);
 const whole = (min: number, max: number) => z.coerce.number().int().min(min).max(max);
 
@@ -193,14 +213,15 @@ const SCHEMA = z
 		channels: list(z.enum(CHANNELS))
 			.default([...CHANNELS])
 			.describe("Channels whose webhooks are open."),
-		allowedUsers: z
-			.union([
-				list(z.string().regex(/^[a-z]+\../, "must look like telegram.4711")),
-				z.record(z.string(), z.string()),
-			])
+		allowedUsers: users.describe(
+			'Users whom `pnpm infra:up` adds to the table of users: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels. `pnpm infra:users` manages the table later.',
+		),
+		operators: list(
+			z.string().regex(/^arn:[\w-]+:iam::\d{12}:role\/\S+$/, "must be the ARN of a role"),
+		)
 			.default([])
 			.describe(
-				'Users who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.',
+				"Roles of IAM Identity Center or another federation whose sign-in demands MFA. They may assume the operators' roles. Everybody else needs AWS's MFA key.",
 			),
 		provisionedConcurrency: whole(0, 100)
 			.default(1)

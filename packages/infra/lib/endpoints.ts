@@ -125,14 +125,20 @@ export class Endpoints extends Construct {
 		group.addIngressRule(network.machines!, ec2.Port.tcp(443), "HTTPS of machines");
 	}
 
-	/** Opens the S3 endpoint to one bucket, and to the layers of images. */
-	allowBucket(bucketArn: string): void {
+	/**
+	 * Opens the S3 endpoint to one bucket, and to the layers of images.
+	 * @param repairerArn the role that may delete from logs
+	 */
+	allowBucket(bucketArn: string, repairerArn: string): void {
 		const { partition, region } = Stack.of(this);
 		const statement = (sid: string, actions: string[], resources: string[]) =>
 			new iam.PolicyStatement({ sid, principals: ANYBODY, actions, resources });
 		this.#s3.addToPolicy(
 			statement("Workspaces", ["s3:GetObject", "s3:PutObject"], [`${bucketArn}/users/*`]),
 		);
+		const repair = statement("Repair", ["s3:DeleteObject"], [`${bucketArn}/users/*/log/*`]);
+		repair.addCondition("ArnEquals", { "aws:PrincipalArn": repairerArn });
+		this.#s3.addToPolicy(repair);
 		this.#s3.addToPolicy(statement("ListWorkspaces", ["s3:ListBucket"], [bucketArn]));
 		this.#s3.addToPolicy(
 			statement(

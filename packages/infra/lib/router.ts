@@ -4,7 +4,7 @@
  * in the channel. A user's messages are handled one at a time, in order (FIFO, group = namespace).
  * A message that fails three times stays in the dead-letter queue for 14 days and raises an alarm.
  */
-import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
+import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
 import {
 	PredefinedMetric,
@@ -16,7 +16,6 @@ import type * as kms from "aws-cdk-lib/aws-kms";
 import * as lambda from "aws-cdk-lib/aws-lambda";
 import { SqsEventSource } from "aws-cdk-lib/aws-lambda-event-sources";
 import * as sqs from "aws-cdk-lib/aws-sqs";
-import * as ssm from "aws-cdk-lib/aws-ssm";
 import { Construct } from "constructs";
 import type { AgentRuntime } from "./agent-runtime.ts";
 import { allow, BundledFunction } from "./bundled-function.ts";
@@ -51,6 +50,8 @@ export class Router extends Construct {
 	readonly worker: BundledFunction;
 	readonly queue: sqs.Queue;
 	readonly deadLetters: sqs.Queue;
+	/** Who may talk to the agent, one item for each sender. */
+	readonly users: dynamodb.ITable;
 	/** The target of the API: a published version with instances that are ready. */
 	readonly alias: lambda.Alias;
 
@@ -67,11 +68,14 @@ export class Router extends Construct {
 			retentionPeriod: Duration.days(1),
 			deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: ATTEMPTS },
 		});
-		const allowedUsers = new ssm.StringParameter(this, "AllowedUsers", {
-			parameterName: `/${Stack.of(this).stackName}/allowed-users`,
-			description: "Users who may talk to the agent: JSON, see docs/deploy.md",
-			stringValue: JSON.stringify(config.allowedUsers),
-		});
+		this.users = new dynamodb.Table(this, "Users", {
+			partitionKey: { name: "id", type: dynamodb.AttributeType.STRING },
+			billingMode: dynamodb.BillingMode.PAY_PER_REQUEST,
+			encryption: dynamodb.TableEncryption.AWS_MANAGED,
+			// It also makes DynamoDB keep a backup for 35 days if the table is deleted.
+			pointInTimeRecoverySpecification: { pointInTimeRecoveryEnabled: true },
+			removalPolicy: RemovalPolicy.DESTROY,
+		}) as dynamodb.ITable;
 		this.webhook = new BundledFunction(this, "Webhook", {
 			entry: "webhook",
 			description: "Verifies and queues the channels' messages",
@@ -81,7 +85,7 @@ export class Router extends Construct {
 				STATE_TABLE: table.tableName,
 				QUEUE_URL: this.queue.queueUrl,
 				CHANNEL_SECRETS: secrets.arns,
-				ALLOWED_USERS: allowedUsers.parameterName,
+				USERS_TABLE: this.users.tableName,
 			},
 			key,
 			logDays: config.logDays,
@@ -93,8 +97,9 @@ export class Router extends Construct {
 			["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"],
 			[table.tableArn],
 		);
-		allow(this.webhook.role, "ReadAllowedUsers", ["ssm:GetParameter"], [allowedUsers.parameterArn]);
 		this.worker = this.#makeWorker(props);
+		for (const { role } of [this.webhook, this.worker])
+			allow(role, "ReadUsers", ["dynamodb:GetItem"], [this.users.tableArn]);
 		secrets.allowReading(this.webhook.role);
 		secrets.allowReading(this.worker.role);
 		this.alias = this.#keepWarm(config);
@@ -115,6 +120,7 @@ export class Router extends Construct {
 				AUDIENCE: config.audience,
 				CHANNEL_SECRETS: secrets.arns,
 				STATE_TABLE: table.tableName,
+				USERS_TABLE: this.users.tableName,
 				QUEUE_URL: this.queue.queueUrl,
 				MAX_RECEIVES: String(ATTEMPTS),
 			},

@@ -2,7 +2,7 @@
  * Connects all constructs of an installation. Read it first: it shows how they depend on each
  * other.
  */
-import { Annotations, CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
+import { CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
@@ -15,6 +15,7 @@ import { makeOperationsKey } from "./keys.ts";
 import { Network } from "./network.ts";
 import type { Watched } from "./observability/alarms.ts";
 import { makeTopic, Observability } from "./observability.ts";
+import { Operators } from "./operators.ts";
 import { checkZones, pickZones, supportOf } from "./regions.ts";
 import { Retention } from "./retention.ts";
 import { makeDeliveriesTable, Router } from "./router.ts";
@@ -30,11 +31,6 @@ export class OpenClawStack extends Stack {
 		supportOf(this.region);
 		Tags.of(this).add("application", config.stackName);
 		this.#zoneIds = config.network === "vpc" ? this.#chooseZones(config) : [];
-		if (config.issuer === undefined && isNobody(config.allowedUsers))
-			Annotations.of(this).addWarningV2(
-				"openclaw:nobodyAllowed",
-				"NOBODY_ALLOWED: openclaw:allowedUsers is empty, so nobody is answered until you allow somebody. docs/deploy.md says how, also after the deployment.",
-			);
 		const { logDays, maxHours, audience } = config;
 		const key = makeOperationsKey(this, "OperationsKey");
 		const topic = makeTopic(this, "Alarms", key, config.alarmEmail);
@@ -44,11 +40,13 @@ export class OpenClawStack extends Stack {
 		const endpoints = hasOwnEndpoints
 			? new Endpoints(this, "Endpoints", { network, names: config.endpoints })
 			: undefined;
+		const operators = new Operators(this, "Operators", { principals: config.operators });
 		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", {
 			adopted: adoptedBy(config),
+			operators,
 			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
 		});
-		endpoints?.allowBucket(workspaces.bucket.bucketArn);
+		endpoints?.allowBucket(workspaces.bucket.bucketArn, operators.repairer.roleArn);
 
 		const webhookApi =
 			config.issuer === undefined
@@ -78,6 +76,8 @@ export class OpenClawStack extends Stack {
 			key,
 		});
 
+		operators.allowMachines(runtime);
+
 		const table = makeDeliveriesTable(this, "Nonces");
 		const retention = new Retention(this, "Retention", {
 			workspaces,
@@ -106,7 +106,10 @@ export class OpenClawStack extends Stack {
 				table,
 				key,
 			});
+			operators.allowUsers(router.users);
 			watched = { ...watched, webhookApi, issuer: ownIssuer, router, secrets };
+			new CfnOutput(this, "UsersTable", { value: router.users.tableName });
+			new CfnOutput(this, "WorkerLogs", { value: router.worker.fn.logGroup.logGroupName });
 			for (const channel of channels)
 				new CfnOutput(this, `Webhook${channel}`, { value: `${webhookApi.url}/webhook/${channel}` });
 			for (const [channel, secret] of Object.entries(secrets.secrets))
@@ -133,6 +136,8 @@ export class OpenClawStack extends Stack {
 			topic,
 			platformVersion: platformVersion(this, config),
 		});
+		new CfnOutput(this, "OperatorRole", { value: operators.operator.roleArn });
+		new CfnOutput(this, "RepairerRole", { value: operators.repairer.roleArn });
 		new CfnOutput(this, "StoreUrl", { value: `s3://${workspaces.bucket.bucketName}` });
 		new CfnOutput(this, "RuntimeArn", { value: runtime.arn });
 		new CfnOutput(this, "IssuerUrl", { value: issuer });
@@ -148,10 +153,6 @@ export class OpenClawStack extends Stack {
 		checkZones(this.region, zoneIds);
 		return zoneIds;
 	}
-}
-
-function isNobody(allowedUsers: Config["allowedUsers"]): boolean {
-	return Object.keys(allowedUsers).length === 0;
 }
 
 function adoptedBy({ bucketName, bucketKeyArn }: Config): Adopted | undefined {

@@ -1,9 +1,10 @@
 /**
- * The bucket of all workspaces, and the only principal that may delete from it. It outlives the stack
- * with its key and its policy. Another stack can adopt all three.
+ * The bucket of all workspaces, and the only principals that may delete from it. It outlives the
+ * stack with its key and its policy. Another stack can adopt all three.
  *
  * The bucket's own policy applies to everyone, including administrators and stolen keys. Objects
- * are created and never replaced, and only the sweeper deletes. With a VPC, data moves only through
+ * are created and never replaced. Only the sweeper, the repairer and the operator delete, which
+ * versioning can undo, and only the operator removes versions. With a VPC, data moves only through
  * its endpoint. Not guaranteed: a principal with permission can change the policy; `Audit` reports
  * that.
  */
@@ -14,6 +15,7 @@ import * as s3 from "aws-cdk-lib/aws-s3";
 import { Construct } from "constructs";
 import { allow, allowKey, makeLambdaRole } from "./bundled-function.ts";
 import { makeKey } from "./keys.ts";
+import { AUDIT_PREFIX, type Operators } from "./operators.ts";
 
 /** What an earlier stack left: bucket and key. */
 export interface Adopted {
@@ -26,6 +28,7 @@ export interface WorkspaceBucketProps {
 	readonly adopted?: Adopted | undefined;
 	/** Gateway endpoint of the VPC in which machines run. */
 	readonly s3EndpointId?: string | undefined;
+	readonly operators: Operators;
 }
 
 export class WorkspaceBucket extends Construct {
@@ -34,7 +37,7 @@ export class WorkspaceBucket extends Construct {
 	/** Role of the retention function. */
 	readonly sweeper: iam.Role;
 
-	constructor(scope: Construct, id: string, { adopted, s3EndpointId }: WorkspaceBucketProps) {
+	constructor(scope: Construct, id: string, { adopted, s3EndpointId, operators }: WorkspaceBucketProps) {
 		super(scope, id);
 		this.key =
 			adopted === undefined
@@ -46,10 +49,11 @@ export class WorkspaceBucket extends Construct {
 				: s3.Bucket.fromBucketName(this, "Bucket", adopted.bucketName);
 		this.sweeper = makeLambdaRole(this, "Sweeper", "Retention: deletes objects past it");
 		this.#allowSweeping();
+		this.#allowOperating(operators);
 		// A bucket that CDK did not make ignores `addToResourcePolicy`. The policy's path gives it the
 		// same logical id in both cases.
 		const policy = new s3.BucketPolicy(this.bucket, "Policy", { bucket: this.bucket });
-		policy.document.addStatements(...this.#denials(s3EndpointId));
+		policy.document.addStatements(...this.#denials(operators, s3EndpointId));
 		policy.applyRemovalPolicy(RemovalPolicy.RETAIN);
 	}
 
@@ -96,7 +100,39 @@ export class WorkspaceBucket extends Construct {
 		allowKey(this.sweeper, this.key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
 	}
 
-	#denials(s3EndpointId: string | undefined): readonly iam.PolicyStatement[] {
+	/** Erasing needs no right to read, and repairing only that to `log/`. */
+	#allowOperating({ operator, repairer }: Operators): void {
+		const { bucketArn } = this.bucket;
+		const users = { StringLike: { "s3:prefix": "users/*" } };
+		allow(operator, "ListVersions", ["s3:ListBucketVersions"], [bucketArn], users);
+		// S3's API page of DeleteObjects names both actions for a version.
+		allow(
+			operator,
+			"EraseVersions",
+			["s3:DeleteObject", "s3:DeleteObjectVersion"],
+			[this.bucket.arnForObjects("users/*")],
+		);
+		allow(
+			operator,
+			"WriteAudit",
+			["s3:PutObject"],
+			[this.bucket.arnForObjects(`${AUDIT_PREFIX}*`)],
+		);
+		allowKey(operator, this.key, "s3", ["kms:GenerateDataKey"]);
+		allow(repairer, "ListLogs", ["s3:ListBucket"], [bucketArn], users);
+		allow(
+			repairer,
+			"RepairLogs",
+			["s3:GetObject", "s3:DeleteObject"],
+			[this.bucket.arnForObjects("users/*/log/*")],
+		);
+		allowKey(repairer, this.key, "s3", ["kms:Decrypt"]);
+	}
+
+	#denials(
+		{ operator, repairer }: Operators,
+		s3EndpointId: string | undefined,
+	): readonly iam.PolicyStatement[] {
 		const objects = this.bucket.arnForObjects("*");
 		const deny = (
 			sid: string,
@@ -113,7 +149,9 @@ export class WorkspaceBucket extends Construct {
 				...(conditions !== undefined && { conditions }),
 			});
 		const all = [this.bucket.bucketArn, objects];
-		const unlessSweeper = { ArnNotEquals: { "aws:PrincipalArn": this.sweeper.roleArn } };
+		const unless = (...roles: iam.Role[]) => ({
+			ArnNotEquals: { "aws:PrincipalArn": roles.map(({ roleArn }) => roleArn) },
+		});
 		return [
 			deny("OnlyTls", ["s3:*"], all, { Bool: { "aws:SecureTransport": "false" } }),
 			deny("OnlyTls12", ["s3:*"], all, { NumericLessThan: { "s3:TlsVersion": 1.2 } }),
@@ -123,8 +161,13 @@ export class WorkspaceBucket extends Construct {
 				Null: { "s3:if-none-match": "true" },
 				Bool: { "s3:ObjectCreationOperation": "true" },
 			}),
-			deny("OnlyRetentionDeletes", ["s3:DeleteObject"], [objects], unlessSweeper),
-			deny("VersionsGoByLifecycle", ["s3:DeleteObjectVersion"], [objects]),
+			deny(
+				"OnlyRetentionDeletes",
+				["s3:DeleteObject"],
+				[objects],
+				unless(this.sweeper, repairer, operator),
+			),
+			deny("VersionsGoByLifecycle", ["s3:DeleteObjectVersion"], [objects], unless(operator)),
 			...(s3EndpointId === undefined
 				? []
 				: [
@@ -138,7 +181,11 @@ export class WorkspaceBucket extends Construct {
 								"s3:ListBucketVersions",
 							],
 							all,
-							{ StringNotEquals: { "aws:SourceVpce": s3EndpointId }, ...unlessSweeper },
+							// The operator's role sees names and writes audit records, but reads no object.
+							{
+								StringNotEquals: { "aws:SourceVpce": s3EndpointId },
+								...unless(this.sweeper, operator),
+							},
 						),
 					]),
 		];

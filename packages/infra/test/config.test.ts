@@ -25,6 +25,28 @@ describe("settings", () => {
 		});
 	});
 
+	test.each([
+		["telegram.1,slack.T1.U1", { "telegram.1": "telegram.1", "slack.T1.U1": "slack.T1.U1" }],
+		['["telegram.1"]', { "telegram.1": "telegram.1" }],
+		[
+			'{"telegram.1": "anna", "slack.T1.U1": "anna"}',
+			{ "telegram.1": "anna", "slack.T1.U1": "anna" },
+		],
+		[["telegram.1"], { "telegram.1": "telegram.1" }],
+		[{ "telegram.1": "anna" }, { "telegram.1": "anna" }],
+		["", {}],
+		[undefined, {}],
+	])("take users as text or JSON: %j", (given, allowedUsers) => {
+		const context = given === undefined ? {} : { "openclaw:allowedUsers": given };
+		expect(config(context).allowedUsers).toEqual(allowedUsers);
+	});
+
+	test("take every list as JSON in text, because `-c` passes only text", () => {
+		expect(
+			config({ "openclaw:channels": '["slack", "telegram"]', "openclaw:models": ' ["a.b"]' }),
+		).toMatchObject({ channels: ["slack", "telegram"], models: ["a.b"] });
+	});
+
 	test("default to the region of the CLI's credentials", () => {
 		expect(
 			config({}, { CDK_DEFAULT_ACCOUNT: "111111111111", CDK_DEFAULT_REGION: "eu-west-1" }),
@@ -52,7 +74,17 @@ describe("settings", () => {
 			{ "openclaw:models": "arn:aws:bedrock:eu-west-1:1:application-inference-profile/a" },
 			/must be an id, not an ARN/,
 		],
-		[{ "openclaw:allowedUsers": "4711" }, /telegram\.4711/],
+		[{ "openclaw:channels": "[slack]" }, /openclaw:channels \("\[slack\]"\)/],
+		[
+			{ "openclaw:allowedUsers": "4711" },
+			/openclaw:allowedUsers \("4711"\): "4711" is no user of a channel; it must look like telegram\.4711/,
+		],
+		[{ "openclaw:allowedUsers": "telegram.@anna" }, /like telegram\.4711 \(the number/],
+		[{ "openclaw:allowedUsers": ["slack.U061F7AUR"] }, /like slack\.T012AB3CD\.U061F7AUR/],
+		[{ "openclaw:allowedUsers": '["telegram.1"' }, /is not JSON/],
+		[{ "openclaw:allowedUsers": '{"telegram.1": 2}' }, /telegram\.1: 2 is no name of a person/],
+		[{ "openclaw:allowedUsers": { "telegram.1": "" } }, /telegram\.1: "" is no name/],
+		[{ "openclaw:allowedUsers": 4711 }, /must be a list or an object of users, not 4711/],
 	])("%j is refused", (context, message) => {
 		expect(() => config(context)).toThrow(message);
 	});

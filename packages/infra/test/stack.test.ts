@@ -351,7 +351,8 @@ describe("the network", () => {
 			({ Resource }: { readonly Resource: unknown }) => JSON.stringify(Resource),
 		);
 		expect(resources).toEqual([
-			expect.stringMatching(/WorkspaceBucket.*\/users\/\*/),
+			expect.stringMatching(/WorkspaceBucket.*\/users\/\*"/),
+			expect.stringMatching(/WorkspaceBucket.*\/users\/\*\/log\/\*"/),
 			expect.stringMatching(/WorkspaceBucket/),
 			expect.stringMatching(/prod-eu-west-1-starport-layer-bucket/),
 		]);

@@ -51,7 +51,7 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^s3:/,
-		"objects below users/ of this bucket, and the layers of container images, which AWS keeps in a bucket per region",
+		"objects below users/ of this bucket, the repairer's deletions in logs, and the layers of container images, which AWS keeps in a bucket per region",
 	],
 	[
 		"AWS::EC2::VPCEndpoint",

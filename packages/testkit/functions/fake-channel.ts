@@ -73,6 +73,7 @@ export class FakeChannel implements AsyncDisposable {
 		if (path.endsWith("/getWebhookInfo"))
 			return { ok: true, result: { url: this.telegramWebhook.url ?? "" } };
 		if (path.startsWith("/telegram/")) return { ok: true, result: {} };
+		if (path.includes("/im/v1/messages?")) return { code: 0, data: { message_id: "om_new" } };
 		if (!path.endsWith("/tenant_access_token/internal")) return { code: 0, msg: "success" };
 		const isRight = this.feishuSecrets.has(String(body.app_secret));
 		return isRight

@@ -18,6 +18,10 @@ export interface MachineAnswer {
 
 export class FakeRuntime implements AsyncDisposable {
 	readonly invocations: Invocation[] = [];
+	/** Sessions that have a machine: invoked, and not stopped. */
+	readonly live = new Set<string>();
+	/** Called when a session is stopped. */
+	onStop: (sessionId: string) => Promise<void> | void = () => {};
 	/** The machine's answer. */
 	machine: (
 		payload: Readonly<Record<string, unknown>>,
@@ -34,11 +38,13 @@ export class FakeRuntime implements AsyncDisposable {
 	static async start(): Promise<FakeRuntime> {
 		const fake = new FakeRuntime();
 		fake.#server = await LocalServer.start(async ({ path, headers, body }) => {
-			const payload = JSON.parse(body.toString());
 			const sessionId = String(headers["x-amzn-bedrock-agentcore-runtime-session-id"]);
+			if (path.includes("/stopruntimesession")) return await fake.#stop(sessionId);
+			const payload = JSON.parse(body.toString());
 			fake.invocations.push({ path, sessionId, payload });
 			if (fake.refusal !== undefined)
 				return failure(fake.refusal.status, fake.refusal.name, "refused");
+			fake.live.add(sessionId);
 			const { status, body: answer } = await fake.machine(payload, sessionId);
 			const message = `Received error (${status}) from runtime. Please check your CloudWatch logs for more information.`;
 			if (status !== 200) return failure(424, "RuntimeClientError", message);
@@ -50,6 +56,13 @@ export class FakeRuntime implements AsyncDisposable {
 		});
 		process.env.AWS_ENDPOINT_URL_BEDROCK_AGENTCORE = fake.#server.url;
 		return fake;
+	}
+
+	async #stop(sessionId: string) {
+		await this.onStop(sessionId);
+		if (!this.live.delete(sessionId))
+			return failure(404, "ResourceNotFoundException", "no such session");
+		return { status: 200, body: "{}", headers: { "content-type": "application/json" } };
 	}
 
 	async [Symbol.asyncDispose](): Promise<void> {

@@ -1,46 +1,41 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { FakeAws } from "../../../testkit/functions/fake-aws.ts";
 import { asInOwnProcess } from "../../../testkit/functions/own-process.ts";
-import { FAKE_CREDENTIALS } from "../../../testkit/functions/table.ts";
-import { AllowedUsers, parseUsers } from "./allowed-users.ts";
+import { type LocalTable, startTable } from "../../../testkit/functions/table.ts";
+import { AllowedUsers } from "./allowed-users.ts";
 
 asInOwnProcess();
 
-let aws: FakeAws;
+let table: LocalTable;
 
 beforeAll(async () => {
-	Object.assign(process.env, FAKE_CREDENTIALS);
-	aws = await FakeAws.start();
+	table = await startTable();
 });
 
-afterAll(async () => await aws[Symbol.asyncDispose]());
+afterAll(async () => await table[Symbol.asyncDispose]());
 
-test("a list allows its users as themselves; an object maps them to names", async () => {
-	expect(await new AllowedUsers('["telegram.1"]').find("telegram.1")).toBe("telegram.1");
-	expect(await new AllowedUsers('["telegram.1"]').find("telegram.12")).toBeUndefined();
-	const users = new AllowedUsers('{"telegram.1": "anna", "slack.T.U": "anna"}');
-	expect([
-		await users.find("telegram.1"),
-		await users.find("slack.T.U"),
-		await users.find("anna"),
-	]).toEqual(["anna", "anna", undefined]);
-	expect(await new AllowedUsers("[]").find("toString")).toBeUndefined();
+test("a sender is allowed as the user of its item, and nobody else is", async () => {
+	const users = new AllowedUsers();
+	await table.allow({ "telegram.1": "anna", "slack.T.U": "anna" });
+	expect(
+		await Promise.all(
+			["telegram.1", "slack.T.U", "telegram.12", "anna", "toString"].map((sender) =>
+				users.find(sender),
+			),
+		),
+	).toEqual(["anna", "anna", undefined, undefined, undefined]);
 });
 
-test("a parameter is read again after a minute, and then refuses removed users", async () => {
-	aws.parameters.set("/openclaw/users", '["telegram.1"]');
-	const users = new AllowedUsers("/openclaw/users");
-	expect(await users.find("telegram.1", 0)).toBe("telegram.1");
-	aws.parameters.set("/openclaw/users", "[]");
-	expect(await users.find("telegram.1", 60_000)).toBe("telegram.1");
-	expect(await users.find("telegram.1", 60_001)).toBeUndefined();
-	aws.parameters.set("/openclaw/users", "not JSON");
-	await expect(users.find("telegram.1", 200_000)).rejects.toThrow("ALLOWED_USERS must be JSON");
+test("an added user is allowed at once, and a removed one refused at once", async () => {
+	const users = new AllowedUsers();
+	expect(await users.find("telegram.2")).toBeUndefined();
+	await table.allow({ "telegram.2": "ben" });
+	expect(await users.find("telegram.2")).toBe("ben");
+	await table.refuse("telegram.2");
+	expect(await users.find("telegram.2")).toBeUndefined();
 });
 
-test.each(['"telegram.1"', "[1]", '[""]', '{"telegram.1": 2}', '{"telegram.1": ""}', "*"])(
-	"%s is refused",
-	(text) => {
-		expect(() => parseUsers(text)).toThrow("ALLOWED_USERS must be JSON");
-	},
-);
+test("nobody is allowed if the table cannot be read", async () => {
+	process.env.USERS_TABLE = "gone";
+	await expect(new AllowedUsers().find("telegram.1")).rejects.toThrow("not found");
+	process.env.USERS_TABLE = table.users;
+});

@@ -27,7 +27,7 @@ const PROOF_KEPT_DAYS = 30;
 
 export class WebhookHandler {
 	readonly #secrets = new ChannelSecrets(requiredStrings("CHANNEL_SECRETS"));
-	readonly #users = new AllowedUsers(required("ALLOWED_USERS"));
+	readonly #users = new AllowedUsers();
 	readonly #queueUrl = required("QUEUE_URL");
 	readonly #queue = new SQSClient(QUICK);
 	readonly #table: Table = openTable();
@@ -82,7 +82,7 @@ export class WebhookHandler {
 		proof: string | undefined,
 		nowMs: number,
 	): Promise<APIGatewayProxyResult> {
-		const userId = await this.#users.find(sender, nowMs);
+		const userId = await this.#users.find(sender);
 		if (userId === undefined) {
 			logger.warn("security.user-refused", { channel, sender });
 			return json(200, { code: "IGNORED" });
@@ -95,6 +95,7 @@ export class WebhookHandler {
 		const message: QueuedMessage = {
 			channel,
 			deliveryId,
+			sender,
 			userId,
 			replyTo,
 			...(text !== undefined && { text }),

@@ -11,7 +11,7 @@ import {
 	InvokeAgentRuntimeCommand,
 } from "@aws-sdk/client-bedrock-agentcore";
 import { isRecord, parseJson } from "../environment.ts";
-import { sessionIdOf } from "./user-token.ts";
+import { sessionIdOf } from "./session-id.ts";
 
 export type Outcome =
 	| { readonly kind: "answered"; readonly text: string }

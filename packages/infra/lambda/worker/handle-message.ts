@@ -8,6 +8,7 @@ import { CHANNELS } from "../channels/by-name.ts";
 import { logger } from "../log.ts";
 import type { QueuedMessage } from "../message.ts";
 import type { SigningKey } from "../signing-key.ts";
+import type { AllowedUsers } from "../webhook/allowed-users.ts";
 import type { Answers } from "./answers.ts";
 import { askAgent, type Runtime } from "./ask-agent.ts";
 import { NOTICES } from "./notices.ts";
@@ -16,6 +17,7 @@ import { claimsFor, type TokenRules } from "./user-token.ts";
 
 export interface Tools {
 	readonly answers: Answers;
+	readonly users: AllowedUsers;
 	readonly secrets: ChannelSecrets;
 	readonly key: SigningKey;
 	readonly tokenRules: TokenRules;
@@ -40,7 +42,12 @@ export async function handleMessage(
 	attempt: Attempt,
 	tools: Tools,
 ): Promise<void> {
-	const { deliveryId } = message;
+	const { deliveryId, sender, userId } = message;
+	// A user who was removed meanwhile must not wake a machine again, which would write to S3.
+	if ((await tools.users.find(sender)) !== userId) {
+		logger.warn("security.user-removed", { channel: message.channel, sender, deliveryId });
+		return await tools.answers.forget(deliveryId);
+	}
 	const before = await tools.answers.begin(deliveryId, Date.now());
 	if (before.kind === "done") return logger.info("worker.known", { deliveryId });
 	if (before.kind === "answered")

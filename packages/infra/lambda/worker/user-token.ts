@@ -2,7 +2,6 @@
  * The claims that identify the user of a machine, for the daemon (`sub`) and for IAM (the session
  * tag `namespace`).
  */
-import { createHash } from "node:crypto";
 import { encodeUserId } from "openclaw-sidecar";
 
 /**
@@ -33,12 +32,4 @@ export function claimsFor(
 			transitive_tag_keys: ["namespace"],
 		},
 	};
-}
-
-/**
- * One machine per user: the id is always the same, has 73 characters (33 to 100 are accepted), and
- * reveals nothing about the user.
- */
-export function sessionIdOf(userId: string): string {
-	return `openclaw-${createHash("sha256").update(userId).digest("hex")}`;
 }

@@ -1,0 +1,123 @@
+/**
+ * What the tools know of an installation: its settings, from `cdk.json` of a directory and `-c`
+ * like CDK, and what the deployed stack tells in its outputs.
+ */
+import { existsSync, readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
+import { App } from "aws-cdk-lib";
+import { CHANNELS, type Channel, type Config, readConfig } from "../config.ts";
+import { ToolError } from "./tool-error.ts";
+
+/** Where `cdk.json` is, by default. */
+export const HOME = fileURLToPath(new URL("../..", import.meta.url));
+
+export type Context = Readonly<Record<string, unknown>>;
+
+/** The context of `DIRECTORY/cdk.json`; empty if there is no such file. @throws ToolError USAGE */
+export function readContext(directory: string): Context {
+	const path = resolve(directory, "cdk.json");
+	if (!existsSync(path)) return {};
+	try {
+		const { context = {} } = JSON.parse(readFileSync(path, "utf8")) as {
+			readonly context?: Context;
+		};
+		return context;
+	} catch (error) {
+		throw new ToolError("USAGE", `${path}: ${(error as Error).message}`, "make it valid JSON");
+	}
+}
+
+/** @param settings `openclaw:key=value`, as for CDK's `-c`. @throws ToolError USAGE */
+export function parseSettings(settings: readonly string[]): Readonly<Record<string, string>> {
+	return Object.fromEntries(
+		settings.map((setting) => {
+			const [, key, value] = /^(openclaw:\w+)=(.*)$/s.exec(setting) ?? [];
+			if (key === undefined || value === undefined)
+				throw new ToolError(
+					"USAGE",
+					`-c ${JSON.stringify(setting)} is no setting`,
+					"write -c openclaw:NAME=VALUE; docs/deploy.md lists the names",
+				);
+			return [key, value];
+		}),
+	);
+}
+
+/** @throws ToolError USAGE */
+export function configOf(context: Context, env: NodeJS.ProcessEnv = process.env): Config {
+	const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
+	try {
+		return readConfig(
+			new App({ context, analyticsReporting: false }).node,
+			region === undefined ? {} : { CDK_DEFAULT_REGION: region },
+		);
+	} catch (error) {
+		throw new ToolError("USAGE", (error as Error).message, "change the setting");
+	}
+}
+
+/** @throws ToolError REGION_MISSING */
+export function regionOf({ region }: Config): string {
+	if (region !== undefined) return region;
+	throw new ToolError(
+		"REGION_MISSING",
+		"no region is set",
+		"set openclaw:region in cdk.json, or AWS_REGION",
+	);
+}
+
+export interface Outputs {
+	readonly bucket: string;
+	readonly runtimeArn: string;
+	readonly operatorRole: string;
+	readonly repairerRole: string;
+	/** Undefined with an issuer of your own: there are no webhooks then. */
+	readonly usersTable: string | undefined;
+	readonly workerLogs: string | undefined;
+	/** URL by channel. */
+	readonly webhooks: Readonly<Partial<Record<Channel, string>>>;
+	/** Name by channel. */
+	readonly secrets: Readonly<Partial<Record<Channel, string>>>;
+}
+
+/** @throws ToolError STACK_NOT_FOUND */
+export async function readOutputs(config: Config): Promise<Outputs> {
+	const client = new CloudFormationClient({ region: regionOf(config) });
+	const { Stacks = [] } = await client
+		.send(new DescribeStacksCommand({ StackName: config.stackName }))
+		.catch((error: Error) => {
+			if (error.name === "ValidationError") return { Stacks: [] };
+			throw error;
+		});
+	const found = new Map(
+		Stacks[0]?.Outputs?.map(({ OutputKey = "", OutputValue = "" }) => [OutputKey, OutputValue]),
+	);
+	const need = (name: string) => {
+		const value = found.get(name);
+		if (value !== undefined) return value;
+		throw new ToolError(
+			"STACK_NOT_FOUND",
+			`${config.region} has no stack ${config.stackName} that this version deployed`,
+			"deploy it with `pnpm infra:up`, or set openclaw:region and openclaw:stackName",
+		);
+	};
+	const byChannel = (prefix: string) =>
+		Object.fromEntries(
+			CHANNELS.flatMap((channel) => {
+				const value = found.get(`${prefix}${channel}`);
+				return value === undefined ? [] : [[channel, value]];
+			}),
+		);
+	return {
+		bucket: need("StoreUrl").replace("s3://", ""),
+		runtimeArn: need("RuntimeArn"),
+		operatorRole: need("OperatorRole"),
+		repairerRole: need("RepairerRole"),
+		usersTable: found.get("UsersTable"),
+		workerLogs: found.get("WorkerLogs"),
+		webhooks: byChannel("Webhook"),
+		secrets: byChannel("Secret"),
+	};
+}

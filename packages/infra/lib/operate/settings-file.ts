@@ -1,0 +1,26 @@
+/** Answers are kept where CDK reads them: in `context` of the installation's `cdk.json`. */
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { relative, resolve } from "node:path";
+import { type Context, HOME } from "./installation.ts";
+
+/** @returns whether the file changed */
+export function writeContext(directory: string, answers: Context): boolean {
+	const path = resolve(directory, "cdk.json");
+	const before = existsSync(path) ? readFileSync(path, "utf8") : undefined;
+	const file = JSON.parse(before ?? "{}") as { readonly context?: Context };
+	const app = `node ${relative(directory, resolve(HOME, "bin/app.ts"))}`;
+	const after = `${JSON.stringify(
+		{ app, ...file, context: { ...file.context, ...answers } },
+		null,
+		"\t",
+	)}\n`;
+	if (before !== undefined && isSame(before, after)) return false;
+	mkdirSync(directory, { recursive: true });
+	writeFileSync(path, after);
+	return true;
+}
+
+/** Formatting alone is no change. */
+function isSame(one: string, other: string): boolean {
+	return JSON.stringify(JSON.parse(one)) === JSON.stringify(JSON.parse(other));
+}
