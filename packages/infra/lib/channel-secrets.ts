@@ -13,6 +13,7 @@ import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
 import { allow, allowKey, BundledFunction } from "./bundled-function.ts";
 import type { Channel } from "./config.ts";
+import { Firewall } from "./firewall.ts";
 import { makeKey } from "./keys.ts";
 import { makeSchedulerRole } from "./schedule.ts";
 
@@ -79,6 +80,7 @@ export class ChannelSecrets extends Construct {
 				DRY_RUN: String(dryRun),
 				STATE_TABLE: table.tableName,
 				WEBHOOK_URL: `${webhookUrl}/${channel}`,
+				PROBE_KEY: Firewall.probeKey,
 			},
 			key: logKey,
 			logDays,

@@ -7,6 +7,7 @@ import { Aws, Duration, Stack } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
+import type { Channel } from "./config.ts";
 import { Firewall } from "./firewall.ts";
 import { makeLogGroup } from "./keys.ts";
 
@@ -18,6 +19,8 @@ export interface WebhookApiProps {
 	readonly requestsPerSecond: number;
 	/** Requests in 5 minutes. */
 	readonly requestsPerIp: number;
+	readonly channels: readonly Channel[];
+	readonly telegramRanges: readonly string[];
 }
 
 export class WebhookApi extends Construct {
@@ -29,7 +32,7 @@ export class WebhookApi extends Construct {
 	constructor(
 		scope: Construct,
 		id: string,
-		{ key, logDays, requestsPerSecond, requestsPerIp }: WebhookApiProps,
+		{ key, logDays, requestsPerSecond, requestsPerIp, channels, telegramRanges }: WebhookApiProps,
 	) {
 		super(scope, id);
 		const accessLogs = makeLogGroup(this, "AccessLogs", { key, days: logDays });
@@ -68,6 +71,8 @@ export class WebhookApi extends Construct {
 			key,
 			logDays,
 			requestsPerIp,
+			channels,
+			telegramRanges,
 			stage: this.api.deploymentStage,
 		});
 	}

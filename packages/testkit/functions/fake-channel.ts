@@ -70,6 +70,7 @@ export class FakeChannel implements AsyncDisposable {
 	#answer({ path, body }: ChannelCall): object {
 		if (path.startsWith("/slack/")) return { ok: true, team_id: "T01" };
 		if (path.endsWith("/setWebhook")) this.telegramWebhook = body;
+		if (path.endsWith("/deleteWebhook")) this.telegramWebhook = {};
 		if (path.endsWith("/getWebhookInfo"))
 			return { ok: true, result: { url: this.telegramWebhook.url ?? "" } };
 		if (path.startsWith("/telegram/")) return { ok: true, result: {} };

@@ -54,7 +54,7 @@ export class WebhookHandler {
 		try {
 			return open(delivery, await this.#secrets.current(channel, delivery.nowMs));
 		} catch (error) {
-			if (!(error instanceof Refusal && error.code === "SIGNATURE_INVALID")) throw error;
+			if (!isUnproved(error)) throw error;
 			for (const secret of await this.#secrets.replacing(channel, delivery.nowMs)) {
 				const opened = openOrUndefined(() => open(delivery, secret));
 				if (opened === undefined) continue;
@@ -120,11 +120,15 @@ function openOrUndefined(open: () => Opened): Opened | undefined {
 	try {
 		return open();
 	} catch (error) {
-		if (
-			error instanceof Refusal &&
-			(error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")
-		)
-			return undefined;
+		if (isUnproved(error)) return undefined;
 		throw error;
 	}
+}
+
+/** A secret that lacks what proves requests proves nothing, as a wrong one does. */
+function isUnproved(error: unknown): boolean {
+	return (
+		error instanceof Refusal &&
+		(error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")
+	);
 }
