@@ -11,6 +11,7 @@ import {
 	PutSecretValueCommand,
 	SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
+import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { createLogger } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { startApiFront } from "../../testkit/functions/api-front.ts";
@@ -45,7 +46,8 @@ beforeAll(async () => {
 		logger: createLogger("info", { write: (line: string) => void lines.push(line) }),
 	}));
 	servers.push(await startTable(), moto);
-	process.env.QUEUE_URL = "http://127.0.0.1:1/000000000000/messages.fifo";
+	const queue = { QueueName: "messages.fifo", Attributes: { FifoQueue: "true" } };
+	process.env.QUEUE_URL = (await new SQSClient({}).send(new CreateQueueCommand(queue))).QueueUrl;
 	process.env.ALLOWED_USERS = "[]";
 	client = new SecretsManagerClient({});
 });
@@ -150,7 +152,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(channels.telegramWebhook).toEqual({
 			url: process.env.WEBHOOK_URL,
 			secret_token: now.secret_token,
-			allowed_updates: ["message"],
+			allowed_updates: ["message", "edited_message"],
 		});
 		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
 		expect(await knock(telegramMessage({ secret: now.secret_token! }))).toBe(200);

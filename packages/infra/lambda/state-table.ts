@@ -2,8 +2,9 @@
  * The one table in which the functions remember things: partition key `id` (a string), TTL
  * attribute `expiresAt` (seconds).
  *
- * `event#…` deliveries, `answer#…` outcomes of messages, `proved#…` keys that a channel has signed
- * with, `retention` the place where retention stopped.
+ * `event#…` deliveries, `answer#…` outcomes of messages, `paste#…` and `last-paste#…` messages in
+ * pieces, `stranger#…` people who were told their id, `proved#…` keys that a channel has signed with,
+ * `retention` the place where retention stopped.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";

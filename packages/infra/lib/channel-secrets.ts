@@ -21,6 +21,7 @@ export interface ChannelSecretsProps {
 	readonly channels: readonly Channel[];
 	readonly rotationDays: number;
 	readonly dryRun: boolean;
+	readonly feishuHost: string;
 	/** The URL to which Telegram sends updates; each rotation sets it again. */
 	readonly webhookUrl: string;
 	readonly table: dynamodb.ITable;
@@ -68,7 +69,7 @@ export class ChannelSecrets extends Construct {
 	#rotate(
 		channel: Channel,
 		secret: secretsmanager.Secret,
-		{ rotationDays, dryRun, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
+		{ rotationDays, dryRun, feishuHost, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
 	): BundledFunction {
 		const handler = new BundledFunction(this, `${channel}-rotation`, {
 			entry: "rotation",
@@ -81,6 +82,7 @@ export class ChannelSecrets extends Construct {
 				STATE_TABLE: table.tableName,
 				WEBHOOK_URL: `${webhookUrl}/${channel}`,
 				PROBE_KEY: Firewall.probeKey,
+				FEISHU_API_URL: `https://${feishuHost}`,
 			},
 			key: logKey,
 			logDays,

@@ -119,6 +119,10 @@ const SCHEMA = z
 			.describe(
 				'Users who may talk to the agent: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels.',
 			),
+		feishuHost: z
+			.enum(["open.feishu.cn", "open.larksuite.com"])
+			.default("open.feishu.cn")
+			.describe("Host of Feishu's API: `open.larksuite.com` for Lark, Feishu outside China."),
 		provisionedConcurrency: whole(0, 100)
 			.default(1)
 			.describe(

@@ -1,7 +1,7 @@
 /** Slack creates signing secrets and bot tokens in its console, so an operator stages them. */
 import { ChannelFailure } from "../channels/call.ts";
 import type { SecretFields } from "../channels/channel.ts";
-import { callSlack } from "../channels/slack.ts";
+import { callSlack } from "../channels/slack-api.ts";
 import { requireProof } from "./proof.ts";
 import { has, merged, RotationFailure, type Strategy } from "./strategy.ts";
 

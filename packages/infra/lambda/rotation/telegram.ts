@@ -8,7 +8,8 @@
 import { randomBytes } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
 import { field, type SecretFields } from "../channels/channel.ts";
-import { callTelegram } from "../channels/telegram.ts";
+import { UPDATES } from "../channels/telegram.ts";
+import { callTelegram } from "../channels/telegram-api.ts";
 import { isRecord, required } from "../environment.ts";
 import { has, type Replacement, RotationFailure, type Strategy } from "./strategy.ts";
 
@@ -53,7 +54,7 @@ async function setWebhook(secret: SecretFields): Promise<void> {
 	const body = {
 		url: required("WEBHOOK_URL"),
 		secret_token: field(secret, "secret_token"),
-		allowed_updates: ["message"],
+		allowed_updates: UPDATES,
 	};
 	await callTelegram("setWebhook", body, secret);
 }
