@@ -60,7 +60,7 @@ beforeAll(async () => {
 		ISSUER: "https://issuer.example",
 		AUDIENCE: "openclaw",
 		MAX_RECEIVES: "8",
-		PIECE_WAIT_MS: "500",
+		PIECE_WAIT_MS: "800",
 	});
 	const { handler } = await import("./webhook.ts");
 	worker = (await import("./worker.ts")).handler;
@@ -124,6 +124,8 @@ async function say(...requests: readonly WebhookRequest[]): Promise<string[]> {
 	return texts();
 }
 
+/** A loaded machine needs more than the second that `waitFor` gives. */
+const until = async (check: () => void) => await vi.waitFor(check, { timeout: 20_000 });
 const texts = () => channels.messages.map(({ text }) => text);
 const paths = () => channels.calls.map(({ path }) => path.replace(/\?.*/, "").split("/").at(-1)!);
 const answerWith = (response: string) => {
@@ -152,7 +154,7 @@ describe("while the agent works, the user sees", () => {
 		Object.assign(progress, { everyMs: 20 });
 		const answer = slowAgent();
 		const saying = say(telegramMessage());
-		await vi.waitFor(() =>
+		await until(() =>
 			expect(paths().filter((path) => path === "sendChatAction").length).toBeGreaterThan(3),
 		);
 		answer();
@@ -166,7 +168,7 @@ describe("while the agent works, the user sees", () => {
 		const answer = slowAgent();
 		const saying = say(slackMessage());
 		const eyes = "slack D01 1764000000.000100 eyes";
-		await vi.waitFor(() => expect([...channels.reactions]).toEqual([eyes]));
+		await until(() => expect([...channels.reactions]).toEqual([eyes]));
 		expect(texts()).toEqual([]);
 		answer();
 		expect(await saying).toEqual(["done"]);
@@ -191,7 +193,7 @@ describe("while the agent works, the user sees", () => {
 	test("in Feishu a reaction, which goes with the answer", async () => {
 		const answer = slowAgent();
 		const saying = say(feishuMessage({ eventId: "f1" }));
-		await vi.waitFor(() => expect([...channels.reactions]).toEqual(["feishu om_f1 Typing"]));
+		await until(() => expect([...channels.reactions]).toEqual(["feishu om_f1 Typing"]));
 		answer();
 		expect(await saying).toEqual(["done"]);
 		expect([...channels.reactions]).toEqual([]);
@@ -211,7 +213,7 @@ describe("while the agent works, the user sees", () => {
 		const { promise, resolve } = Promise.withResolvers<void>();
 		channels.held.set("reactions.add", promise);
 		const saying = say(slackMessage());
-		await vi.waitFor(() => expect(texts()).toEqual(["hello back"]));
+		await until(() => expect(texts()).toEqual(["hello back"]));
 		expect(paths()).not.toContain("reactions.remove");
 		resolve();
 		await saying;
@@ -517,7 +519,7 @@ describe("a command", () => {
 		const [turn] = aws.sent.splice(0);
 		const context = { getRemainingTimeInMillis: () => 60_000 };
 		const working = worker({ Records: [recordOf(turn!)] }, context);
-		await vi.waitFor(() => expect(runtime.invocations).toHaveLength(1));
+		await until(() => expect(runtime.invocations).toHaveLength(1));
 		await post(telegramMessage({ text: "/stop" }));
 		expect(aws.sent[0]!.MessageGroupId).not.toBe(turn!.MessageGroupId);
 		await work();
@@ -550,16 +552,18 @@ describe("a long text that Telegram's app sent in pieces", () => {
 	});
 
 	test("is one turn if the pieces come while the worker waits", async () => {
-		await post(telegramMessage({ text: PIECES[0]! }));
+		const [first, last] = [PIECES[0]!, "the end"].map((text) => telegramMessage({ text }));
+		await post(first!);
 		const working = work();
-		await post(telegramMessage({ text: "the end" }));
+		await post(last!);
 		await working;
 		expect(aws.sent).toHaveLength(0);
 		expect(asked()).toEqual({ prompt: `${PIECES[0]}the end` });
 	});
 
 	test("is asked whole again after an attempt that did not reach the agent", async () => {
-		for (const text of PIECES.slice(1)) await post(telegramMessage({ text }));
+		const pieces = PIECES.slice(1).map((text) => telegramMessage({ text }));
+		for (const piece of pieces) await post(piece);
 		const [sent] = aws.sent;
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		expect(await work()).toBe(1);
@@ -582,6 +586,12 @@ describe("a long text that Telegram's app sent in pieces", () => {
 		await work();
 		await post(telegramMessage({ text: "too late" }));
 		expect(aws.sent).toHaveLength(1);
+	});
+
+	test("does not take in a command", async () => {
+		for (const text of [PIECES[1]!, "/new@the_bot"]) await post(telegramMessage({ text }));
+		await work();
+		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual([PIECES[1], "/new"]);
 	});
 
 	test("is not mixed with messages of other channels, or with an album", async () => {

@@ -276,6 +276,23 @@ describe("a message that the agent refused", () => {
 		expect(texts()).toEqual(["here I am"]);
 	});
 
+	test("is asked by the next attempt if what it needs could not be read before it was asked", async () => {
+		vi.resetModules();
+		const { handler } = await import("./worker.ts");
+		const one = record();
+		const attempt = async (receives: number) =>
+			await handler(
+				{ Records: [again(one, receives)] },
+				{ getRemainingTimeInMillis: () => 60_000 },
+			);
+		aws.broken.add("secretsmanager.GetSecretValue");
+		expect((await attempt(1)).batchItemFailures).toHaveLength(1);
+		expect(runtime.invocations).toHaveLength(0);
+		aws.broken.clear();
+		expect((await attempt(2)).batchItemFailures).toEqual([]);
+		expect(texts()).toEqual(["hello back"]);
+	});
+
 	test("returns soon, and after the last attempt the user is informed before it goes to the dead-letter queue", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		const one = record({ receives: 3 });

@@ -104,8 +104,10 @@ function saidIn(message: Json): Said {
 	};
 }
 
+/** Telegram's apps may add the bot's name to a command. */
 function textIn({ text, caption }: Json): string | undefined {
-	return [text, caption].find((one): one is string => typeof one === "string" && one !== "");
+	const said = [text, caption].find((one): one is string => typeof one === "string" && one !== "");
+	return said?.replace(/^(\/\w+)@\w+(?=\s|$)/, "$1");
 }
 
 function forwardedFrom(origin: unknown): string[] {

@@ -49,10 +49,28 @@ const marks = fc.constantFrom(
 	"<b>",
 	"\n    ",
 );
+const wrapped = fc.letrec<{ inner: string }>((tie) => ({
+	inner: fc.oneof(
+		{ maxDepth: 3 },
+		words,
+		fc
+			.tuple(fc.constantFrom("**", "*", "~~", "`", "["), tie("inner"), tie("inner"))
+			.map(([mark, a, b]) =>
+				mark === "[" ? `[${a}${b}](http://e.x/)` : `${mark}${a} ${b}${mark}`,
+			),
+	),
+})).inner;
 const markdown = fc
-	.array(fc.oneof({ weight: 3, arbitrary: words }, { weight: 2, arbitrary: marks }), {
-		maxLength: 60,
-	})
+	.array(
+		fc.oneof(
+			{ weight: 3, arbitrary: words },
+			{ weight: 2, arbitrary: marks },
+			{ weight: 1, arbitrary: wrapped },
+		),
+		{
+			maxLength: 40,
+		},
+	)
 	.map((pieces) => pieces.join(""));
 
 describe.each(Object.entries(FORMATS))("any Markdown, as %s gets it,", (_channel, read) => {

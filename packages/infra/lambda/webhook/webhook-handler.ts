@@ -130,8 +130,9 @@ export class WebhookHandler {
 		// It would wait behind the turn that it is to end.
 		if (commandIn(message) === "stop")
 			return await this.#send({ ...queued, text: "/stop" }, asideGroup(userId));
-		if (piece !== undefined && (await this.#pastes.join(sender, { ...piece, ...said }, nowMs)))
-			return;
+		// A command of the agent is no piece of a text.
+		const mayBePiece = piece !== undefined && text?.startsWith("/") !== true;
+		if (mayBePiece && (await this.#pastes.join(sender, { ...piece, ...said }, nowMs))) return;
 		const mayContinue = piece?.mayContinue === true;
 		if (mayContinue) await this.#pastes.open(sender, deliveryId, { ...piece, ...said }, nowMs);
 		await this.#send({ ...queued, ...(mayContinue && { mayContinue }) }, encodeUserId(userId));
@@ -185,10 +186,9 @@ function noticeFor(message: ChannelMessage, userId: string | undefined): QueuedM
 	return undefined;
 }
 
-/** Telegram may add the bot's name. */
 function commandIn({ text, attachments }: ChannelMessage): string | undefined {
 	if (attachments !== undefined) return undefined;
-	return /^\s*\/(whoami|help|start|stop)(?:@\w+)?\s*$/.exec(text ?? "")?.[1];
+	return /^\s*\/(whoami|help|start|stop)\s*$/.exec(text ?? "")?.[1];
 }
 
 /** Beside the user's turns, which may take minutes. */
