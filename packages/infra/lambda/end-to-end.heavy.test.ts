@@ -5,6 +5,8 @@
  * at MinIO's STS, which verifies them too, for credentials for that user's part of the store.
  * AgentCore has no local server, so a fake starts a machine for each session id.
  */
+
+import { readFileSync } from "node:fs";
 import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
 import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
 import {
@@ -29,6 +31,7 @@ import {
 import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import type { LocalServer } from "../../testkit/functions/local-server.ts";
+import { KINDS } from "../../testkit/functions/message-kinds.ts";
 import { startMoto } from "../../testkit/functions/moto.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { PlatformMachine } from "../../testkit/platform/platform.ts";
@@ -180,7 +183,7 @@ describe.skipIf(moto === undefined)("the webhook, the worker and the daemon", ()
 		expect(await say(slackMessage({ text: "你好" }))).toBe("QUEUED");
 		expect(await drain()).toBe(0);
 		expect(channels.messages).toEqual([{ to: "D01", text: "turn 1 of anna" }]);
-		expect(await say(feishuMessage({ text: "again" }))).toBe("QUEUED");
+		expect(await say(feishuMessage({ text: "again", eventId: "1" }))).toBe("QUEUED");
 		expect(await drain()).toBe(0);
 		expect(channels.messages.at(-1)).toEqual({ to: "om_1", text: "turn 2 of anna" });
 		expect(machines.size).toBe(1);
@@ -209,6 +212,47 @@ describe.skipIf(moto === undefined)("the webhook, the worker and the daemon", ()
 		expect(await drain()).toBe(0);
 		expect(await drain()).toBe(0);
 		expect(channels.messages).toEqual([{ to: "D01", text: "turn 3 of anna" }]);
+	});
+
+	test("answer in each channel's format and thread, and show progress at once", async () => {
+		const said = { text: "in markdown", change: { thread_ts: "1764.5" } };
+		const rows: object[] = [];
+		for (const [channel, message, sign, answer] of [
+			["slack", slackMessage(said), "/reactions.add", "/chat.postMessage"],
+			["feishu", feishuMessage(said), "/reactions", "/reply"],
+			["telegram", telegramMessage(said), "/sendChatAction", "/sendMessage"],
+		] as const) {
+			channels.calls.length = 0;
+			const from = Date.now();
+			expect(await say(message)).toBe("QUEUED");
+			const doorMs = Date.now() - from;
+			expect(await drain()).toBe(0);
+			const after = (end: string) =>
+				channels.calls.find(({ path }) => path.endsWith(end))!.atMs - from;
+			rows.push({ channel, doorMs, signMs: after(sign), answerMs: after(answer) });
+			expect(after(sign)).toBeLessThanOrEqual(after(answer));
+			const { body } = channels.calls.find(({ path }) => path.endsWith(answer))!;
+			expect(channels.messages.at(-1)!.text).toMatch(/^Turn `?\d`? of (anna|ben)\n+.* 1 < 2$/s);
+			if (channel === "telegram") expect(body.text).toMatch(/^<b>Turn<\/b> .*1 &lt; 2$/s);
+			if (channel === "slack") expect(body).toMatchObject({ thread_ts: "1764.5" });
+			if (channel === "feishu") expect(body.msg_type).toBe("post");
+		}
+		console.table(rows);
+	});
+
+	test("give the agent a picture, and one turn for a text that Telegram cut", async () => {
+		const picture = Buffer.from("\x89PNG\r\n\x1a\nrest", "latin1");
+		channels.files.set("F1", picture);
+		await say(telegramMessage({ change: KINDS.telegram.photo }));
+		expect(await drain()).toBe(0);
+		const pieces = ["a".repeat(4_096), "the end"];
+		for (const text of pieces) expect(await say(telegramMessage({ text }))).toBe("QUEUED");
+		expect(await drain()).toBe(0);
+		const [, ben] = [...machines.keys()];
+		const memory = readFileSync(place.path("m1", "memory.jsonl"), "utf8").trim().split("\n");
+		expect(ben).toBeDefined();
+		expect(memory.at(-2)).toContain(`data:image/png;base64,${picture.toString("base64")}`);
+		expect(JSON.parse(memory.at(-1)!).prompt).toBe(pieces.join(""));
 	});
 
 	test("reject a token whose key the issuer does not publish", async () => {

@@ -11,6 +11,7 @@ import {
 	PutSecretValueCommand,
 	SecretsManagerClient,
 } from "@aws-sdk/client-secrets-manager";
+import { CreateQueueCommand, SQSClient } from "@aws-sdk/client-sqs";
 import { createLogger } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { startApiFront } from "../../testkit/functions/api-front.ts";
@@ -45,7 +46,8 @@ beforeAll(async () => {
 		logger: createLogger("info", { write: (line: string) => void lines.push(line) }),
 	}));
 	servers.push(await startTable(), moto);
-	process.env.QUEUE_URL = "http://127.0.0.1:1/000000000000/messages.fifo";
+	const queue = { QueueName: "messages.fifo", Attributes: { FifoQueue: "true" } };
+	process.env.QUEUE_URL = (await new SQSClient({}).send(new CreateQueueCommand(queue))).QueueUrl;
 	client = new SecretsManagerClient({});
 });
 
@@ -78,10 +80,24 @@ afterAll(async () => {
 	for (const server of servers) await server[Symbol.asyncDispose]();
 });
 
-async function begin(channel: keyof typeof SECRETS): Promise<void> {
+async function begin(
+	channel: keyof typeof SECRETS,
+	fields: object = { ...SECRETS[channel], note: "kept" },
+): Promise<void> {
 	process.env.CHANNEL = channel;
-	const SecretString = JSON.stringify({ ...SECRETS[channel], note: "kept" });
+	const SecretString = JSON.stringify(fields);
 	await client.send(new CreateSecretCommand({ Name: SecretId, SecretString }));
+}
+
+/** Does what Secrets Manager does before it calls the first step. */
+async function reserve(fields: object): Promise<string> {
+	const ClientRequestToken = randomUUID();
+	const SecretString = JSON.stringify(fields);
+	const VersionStages = ["AWSPENDING"];
+	await client.send(
+		new PutSecretValueCommand({ SecretId, ClientRequestToken, SecretString, VersionStages }),
+	);
+	return ClientRequestToken;
 }
 
 /** Does what an operator does. */
@@ -135,7 +151,7 @@ describe.skipIf(moto === undefined)("telegram", () => {
 		expect(channels.telegramWebhook).toEqual({
 			url: process.env.WEBHOOK_URL,
 			secret_token: now.secret_token,
-			allowed_updates: ["message"],
+			allowed_updates: ["message", "edited_message"],
 		});
 		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
 		expect(await knock(telegramMessage({ secret: now.secret_token! }))).toBe(200);
@@ -230,9 +246,8 @@ describe.skipIf(moto === undefined)("feishu", () => {
 		expect((await secret()).app_secret).toBe("right");
 	});
 
-	test("a rotation fails with nothing staged, and refuses another app", async () => {
+	test("a rotation refuses another app", async () => {
 		await begin("feishu");
-		await expect(rotate()).rejects.toThrow("NOTHING_STAGED");
 		await stage({ app_id: "cli_other", app_secret: "x" });
 		await expect(rotate()).rejects.toThrow("STAGED_REFUSED: app_id must stay");
 		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
@@ -279,6 +294,167 @@ describe.skipIf(moto === undefined)("slack", () => {
 	});
 });
 
+/** As the stack creates it. */
+const EMPTY = { unused: "Zx9" };
+const MESSAGES = { slack: slackMessage, telegram: telegramMessage, feishu: feishuMessage };
+
+describe.skipIf(moto === undefined).each(["slack", "telegram", "feishu"] as const)(
+	"a secret of %s that was never set up",
+	(channel) => {
+		test("refuses requests, and its rotation succeeds without a change", async () => {
+			await begin(channel, EMPTY);
+			expect(await knock(MESSAGES[channel]())).toBe(401);
+			await rotate(1, await reserve(EMPTY));
+			expect(channels.calls).toEqual([]);
+			expect(await labels()).toEqual(["AWSCURRENT"]);
+			expect(await rotation({ SecretId })).toMatchObject({
+				changes: [],
+				missing: expect.arrayContaining([
+					{ slack: "signing_secret", telegram: "bot_token", feishu: "app_id" }[channel],
+				]),
+			});
+		});
+
+		test("passes the test step that Secrets Manager runs when the schedule is deployed", async () => {
+			await begin(channel, EMPTY);
+			const ClientRequestToken = await reserve(EMPTY);
+			await rotation({ Step: "testSecret", SecretId, ClientRequestToken });
+			await rotation({ Step: "testSecret", SecretId, ClientRequestToken: randomUUID() });
+			expect(channels.calls).toEqual([]);
+		});
+
+		test("can be set up by a rotation, from fields that an operator staged", async () => {
+			await begin(channel, EMPTY);
+			const { secret_token: _, ...staged }: Record<string, string> = SECRETS[channel];
+			await stage(staged);
+			if (channel !== "telegram") {
+				await expect(rotate()).rejects.toThrow("NOT_PROVED");
+				expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+				expect(await knock(MESSAGES[channel]())).toBe(200);
+			}
+			await rotate();
+			expect(await secret()).toMatchObject({ ...EMPTY, ...staged });
+			const { secret_token: proof } = await secret();
+			expect(await knock(MESSAGES[channel](proof === undefined ? {} : { secret: proof }))).toBe(
+				200,
+			);
+			expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
+		});
+
+		test("is not replaced by one that is still incomplete", async () => {
+			await begin(channel, EMPTY);
+			const [first] = Object.entries(SECRETS[channel]);
+			await stage(
+				channel === "telegram" ? { secret_token: "chosen" } : Object.fromEntries([first!]),
+			);
+			const reserved = await reserve(EMPTY);
+			if (channel === "telegram") await rotate(1, reserved);
+			else
+				await expect(rotate(1, reserved)).rejects.toThrow("STAGED_REFUSED: the secret would lack");
+			expect(await secret()).toEqual(EMPTY);
+			expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+		});
+	},
+);
+
+describe.skipIf(moto === undefined)("a secret that holds a bot token alone", () => {
+	test("gets Telegram's webhook and its secret from the first rotation, while the webhook handler runs", async () => {
+		await begin("telegram", { ...EMPTY, bot_token: SECRETS.telegram.bot_token });
+		expect(await knock(telegramMessage())).toBe(401);
+		await rotate();
+		const { secret_token: made } = await secret();
+		expect(channels.telegramWebhook).toMatchObject({
+			url: process.env.WEBHOOK_URL,
+			secret_token: made,
+		});
+		expect(await knock(telegramMessage({ secret: made! }))).toBe(200);
+		expect(await knock(telegramMessage())).toBe(401);
+	});
+
+	test("has no webhook after a first rotation that failed, and the next rotation succeeds", async () => {
+		const first = { bot_token: SECRETS.telegram.bot_token };
+		await begin("telegram", first);
+		channels.answers.set("getWebhookInfo", [
+			{ status: 502, body: { ok: false, description: "Bad Gateway" } },
+		]);
+		await expect(rotate()).rejects.toThrow("getWebhookInfo: Bad Gateway");
+		expect(paths()).toEqual(["setWebhook", "getMe", "getWebhookInfo", "deleteWebhook"]);
+		expect(channels.telegramWebhook).toEqual({});
+		expect(await secret()).toEqual(first);
+		expect(await labels()).toEqual(["AWSCURRENT"]);
+		await rotate();
+		expect((await secret()).secret_token).toBe(channels.telegramWebhook.secret_token);
+	});
+
+	test("of Slack is completed by a rotation that stages the signing secret", async () => {
+		const { bot_token } = SECRETS.slack;
+		const signing_secret = "a-signing-secret-of-another-app";
+		await begin("slack", { bot_token });
+		await stage({ signing_secret });
+		await expect(rotate()).rejects.toThrow("NOT_PROVED");
+		expect(await knock(slackMessage({ secret: signing_secret }))).toBe(200);
+		await rotate();
+		expect(await secret()).toEqual({ bot_token, signing_secret });
+	});
+});
+
+describe.skipIf(moto === undefined)("with nothing staged, a rotation", () => {
+	test.each(["slack", "feishu"] as const)(
+		"tests the current secret of %s, and succeeds without a change",
+		async (channel) => {
+			await begin(channel);
+			await rotate(1, await reserve({ ...SECRETS[channel], note: "kept" }));
+			expect(paths()).toEqual([channel === "slack" ? "auth.test" : "internal"]);
+			expect(await secret()).toEqual({ ...SECRETS[channel], note: "kept" });
+			expect(await labels()).toEqual(["AWSCURRENT"]);
+		},
+	);
+
+	test("fails if the current bot token was revoked, and leaves no label behind", async () => {
+		await begin("slack");
+		channels.answers.set("auth.test", [
+			{ status: 200, body: { ok: false, error: "token_revoked" } },
+		]);
+		const reserved = await reserve({ ...SECRETS.slack, note: "kept" });
+		await expect(rotate(1, reserved)).rejects.toThrow("slack auth.test: token_revoked");
+		expect(await labels()).toEqual(["AWSCURRENT"]);
+	});
+});
+
+describe.skipIf(moto === undefined)("a version that an interrupted rotation left pending", () => {
+	test("is used by the next rotation if it still says what is staged", async () => {
+		await begin("feishu");
+		await stage({ app_secret: "new-app-secret" });
+		channels.feishuSecrets.add("new-app-secret");
+		const version = randomUUID();
+		await rotation({ Step: "createSecret", SecretId, ClientRequestToken: version });
+		await rotate(1, version);
+		expect((await secret()).app_secret).toBe("new-app-secret");
+	});
+
+	test("is replaced by the version of a new rotation", async () => {
+		await begin("telegram");
+		const left = randomUUID();
+		await rotation({ Step: "createSecret", SecretId, ClientRequestToken: left });
+		await rotate();
+		expect((await secret()).secret_token).toBe(channels.telegramWebhook.secret_token);
+		expect(await labels()).toEqual(["AWSCURRENT", "AWSPREVIOUS"]);
+	});
+
+	test("loses its label if it says something else, and the rotation after that succeeds", async () => {
+		await begin("feishu");
+		await stage({ app_secret: "mistyped" });
+		const version = randomUUID();
+		await rotation({ Step: "createSecret", SecretId, ClientRequestToken: version });
+		channels.feishuSecrets.add("right");
+		await stage({ app_secret: "right" });
+		await expect(rotate(1, version)).rejects.toThrow("PENDING_STALE");
+		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
+		await rotate();
+		expect((await secret()).app_secret).toBe("right");
+	});
+});
+
 describe.skipIf(moto === undefined)("a rehearsal", () => {
 	test("changes nothing and reports which fields would change, or why not", async () => {
 		await begin("feishu");
@@ -289,6 +465,7 @@ describe.skipIf(moto === undefined)("a rehearsal", () => {
 			dryRun: true,
 			channel: "feishu",
 			changes: ["app_secret"],
+			missing: [],
 		});
 		expect(await labels()).toEqual(["AWSCURRENT", "STAGED"]);
 		expect(await secret()).toEqual({ ...SECRETS.feishu, note: "kept" });
@@ -297,15 +474,7 @@ describe.skipIf(moto === undefined)("a rehearsal", () => {
 	test("changes nothing in four steps with DRY_RUN, and removes the pending label", async () => {
 		await begin("telegram");
 		process.env.DRY_RUN = "true";
-		const reserved = randomUUID();
-		const command = {
-			SecretId,
-			ClientRequestToken: reserved,
-			SecretString: "{}",
-			VersionStages: ["AWSPENDING"],
-		};
-		await client.send(new PutSecretValueCommand(command));
-		await rotate(1, reserved);
+		await rotate(1, await reserve({}));
 		expect(paths()).toEqual(["getMe"]);
 		expect(await secret()).toEqual({ ...SECRETS.telegram, note: "kept" });
 		expect(await labels()).toEqual(["AWSCURRENT"]);

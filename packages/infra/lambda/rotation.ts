@@ -7,7 +7,7 @@
  * the secret with the label `STAGED`, which holds only the new fields. All other fields are kept.
  *
  * Environment: `CHANNEL` (`feishu`, `telegram`, `slack`), `STATE_TABLE` (get: which staged keys the
- * channel has signed with), `WEBHOOK_URL` (telegram), `DRY_RUN` (`true` makes every rotation a
+ * channel has signed with), `WEBHOOK_URL` and `PROBE_KEY` (telegram), `DRY_RUN` (`true` makes every rotation a
  * rehearsal).
  */
 import type { SecretsManagerRotationEvent } from "aws-lambda";
@@ -28,6 +28,8 @@ export interface Rehearsal {
 	readonly channel: string;
 	/** Names of fields, never their values. */
 	readonly changes: readonly string[];
+	/** Fields that the channel needs and the secret would lack. */
+	readonly missing: readonly string[];
 }
 
 const STRATEGIES: Readonly<Record<ChannelName, Strategy>> = { feishu, slack, telegram };
@@ -52,7 +54,7 @@ export async function handler(event: RotationEvent): Promise<Rehearsal | undefin
 	// In a rehearsal, the first of the four steps does everything, and the last removes the label
 	// that Secrets Manager has reserved.
 	if (step === undefined || step.Step === "createSecret") {
-		return { dryRun: true, channel, changes: await rehearse(rotation) };
+		return { dryRun: true, channel, ...(await rehearse(rotation)) };
 	}
 	if (step.Step === "finishSecret")
 		await rotation.versions.drop("AWSPENDING", step.ClientRequestToken);

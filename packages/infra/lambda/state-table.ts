@@ -2,8 +2,8 @@
  * The one table in which the functions remember things: partition key `id` (a string), TTL
  * attribute `expiresAt` (seconds).
  *
- * `event#…` deliveries, `answer#…` outcomes of messages, `proved#…` keys that a channel has signed
- * with.
+ * `event#…` deliveries, `answer#…` outcomes of messages, `paste#…` and `last-paste#…` messages in
+ * pieces, `stranger#…` people who were told their id, `proved#…` keys that a channel has signed with.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";

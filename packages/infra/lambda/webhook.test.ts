@@ -89,6 +89,20 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		});
 	});
 
+	test("a long message in Chinese is queued", async () => {
+		const text = "你".repeat(
+			{ slack: 40_000, telegram: 4_096, feishu: 50_000 }[channel as "slack"],
+		);
+		// Of another user, because Telegram's next message might belong to it.
+		const from = { id: 5, is_bot: false };
+		const request = message({ text, ...(channel === "telegram" && { change: { from } }) });
+		// Slack's JSON is ASCII.
+		const isSlack = channel === "slack";
+		const sent = isSlack ? slackText(request.body.replaceAll("你", "\\u4f60")) : request;
+		expect(await code(sent)).toBe("QUEUED");
+		expect(JSON.parse(aws.sent[0]!.MessageBody).text).toBe(text);
+	});
+
 	test("a retry of the channel is queued once", async () => {
 		const first = message({ eventId: "77" });
 		expect(await code(first)).toBe("QUEUED");
@@ -117,7 +131,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 		});
 	});
 
-	test("a user who is not allowed gets the usual answer, and nothing is queued", async () => {
+	test("a user who is not allowed gets the usual status, and is told their id once a day", async () => {
 		const stranger = {
 			slack: () => message({ change: { user: "U99" } }),
 			telegram: () => message({ change: { from: { id: 99, is_bot: false } } }),
@@ -126,12 +140,18 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 					...feishuEvent(),
 					event: { ...(feishuEvent() as { event: object }).event, sender: STRANGER },
 				}),
-		}[channel as "slack"]();
-		expect(await post(stranger)).toEqual({ status: 200, answer: { code: "IGNORED" } });
+		}[channel as "slack"];
+		const sender = { slack: "slack.T01.U99", telegram: "telegram.99", feishu: "feishu.ou_eve" }[
+			channel as "slack"
+		];
+		expect(await post(stranger())).toEqual({ status: 200, answer: { code: "IGNORED" } });
+		const [told] = aws.sent.splice(0).map(({ MessageBody }) => JSON.parse(MessageBody));
+		expect(told).toMatchObject({ notice: { phrase: "stranger", values: { sender } } });
+		expect(told).not.toHaveProperty("text");
+		expect(await post(stranger())).toEqual({ status: 200, answer: { code: "IGNORED" } });
 		expect(aws.sent).toHaveLength(0);
-		expect(logged()).toMatch(
-			/"event":"security.user-refused".*"sender":"(slack\.T01\.U99|telegram\.99|feishu\.ou_eve)"/,
-		);
+		const refused = lines.filter((line) => line.includes("security.user-refused"));
+		expect(refused.filter((line) => line.includes(`"sender":"${sender}"`))).toHaveLength(2);
 	});
 
 	test("a message that was not queued is accepted when it is sent again", async () => {
@@ -150,7 +170,9 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 			photo: [{}],
 		};
 		expect(await code(message({ change }))).toBe("QUEUED");
-		expect(JSON.parse(aws.sent[0]!.MessageBody)).not.toHaveProperty("text");
+		const sent = JSON.parse(aws.sent[0]!.MessageBody);
+		expect(sent).not.toHaveProperty("text");
+		expect(sent.attachments ?? sent.unread).toHaveLength(1);
 	});
 });
 
@@ -194,6 +216,15 @@ describe.each(Object.entries({ slack: slackMessage, feishu: feishuMessage }))(
 		});
 	},
 );
+
+test("a Feishu message is queued once, whatever the id of the event that brings it", async () => {
+	const event = () => feishuEvent({ eventId: "same" });
+	const idOf = (one: object) => (one as { header: { event_id: string } }).header.event_id;
+	const [first, second] = [event(), event()];
+	expect(idOf(first)).not.toBe(idOf(second));
+	expect(await code(feishuBody(first))).toBe("QUEUED");
+	expect(await code(feishuBody(second))).toBe("DUPLICATE");
+});
 
 test("Telegram's updates are accepted for a day; older ones and those of the future are refused", async () => {
 	expect(await code(telegramMessage({ skewS: -86_000 }))).toBe("QUEUED");
@@ -324,13 +355,14 @@ test("nothing is queued if the table of users cannot be read, and the channel se
 	process.env.USERS_TABLE = table.users;
 });
 
-test("a channel with an incomplete secret is closed, and the log names the missing field", async () => {
+test("a channel with an incomplete secret refuses all requests like forged ones, and the log names the missing field", async () => {
 	vi.resetModules();
 	const { handler } = await import("./webhook.ts");
 	await using other = await startApiFront(() => handler);
 	aws.secrets.set("secret-slack", { AWSCURRENT: { unused: "x" } });
 	const response = await fetch(`${other.url}/webhook/slack`, { method: "POST", ...slackMessage() });
-	expect(await response.json()).toMatchObject({ code: "CHANNEL_CLOSED" });
+	expect(response.status).toBe(401);
+	expect(await response.json()).toMatchObject({ code: "SIGNATURE_INVALID" });
 	expect(logged()).toMatch(
 		/"level":"error".*"the channel's secret is incomplete: the secret has no signing_secret"/,
 	);

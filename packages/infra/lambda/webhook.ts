@@ -33,6 +33,6 @@ export async function handler(event: APIGatewayProxyEvent): Promise<APIGatewayPr
 			kind,
 		});
 		// Only the log names what the secret lacks.
-		return (isOurs ? new Refusal("CHANNEL_CLOSED") : error).toResult();
+		return (isOurs ? new Refusal("SIGNATURE_INVALID") : error).toResult();
 	}
 }

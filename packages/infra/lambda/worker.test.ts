@@ -10,10 +10,12 @@ import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
+import { CATALOG } from "./catalog.ts";
 import { deliveryIdOf, type QueuedMessage } from "./message.ts";
-import { NOTICES } from "./worker/notices.ts";
 
 asInOwnProcess();
+
+const EN = CATALOG.en;
 
 const servers: AsyncDisposable[] = [];
 const lines: string[] = [];
@@ -72,26 +74,30 @@ afterAll(async () => {
 
 let count = 0;
 
-interface Handed {
+interface Handed extends Partial<Omit<QueuedMessage, "channel">> {
 	readonly receives?: number;
 	readonly user?: string;
 	readonly channel?: QueuedMessage["channel"];
-	readonly text?: string | undefined;
 	readonly body?: string;
 }
 
-const TO = { slack: { channel: "D01" }, telegram: { chat: "4711" }, feishu: { message: "om_1" } };
+const TO = {
+	slack: { channel: "D01", user: "U01", ts: "1764000000.000100" },
+	telegram: { chat: "4711" },
+	feishu: { message: "om_1" },
+};
 
 function record(given: Handed = {}): SQSRecord {
-	const { receives = 1, user = "anna", channel = "telegram" } = given;
-	const text = "text" in given ? given.text : "hello";
+	const { receives = 1, user = "anna", channel = "telegram", body, ...rest } = given;
+	const isTextless = rest.attachments !== undefined || rest.unread !== undefined;
 	const message: QueuedMessage = {
 		channel,
 		deliveryId: deliveryIdOf(channel, String(++count)),
 		sender: `test.${user}`,
 		userId: user,
-		text,
+		...(!isTextless && { text: "hello" }),
 		replyTo: TO[channel],
+		...rest,
 	};
 	const attributes = {
 		ApproximateReceiveCount: String(receives),
@@ -100,7 +106,7 @@ function record(given: Handed = {}): SQSRecord {
 	return {
 		messageId: `m-${count}`,
 		receiptHandle: `r-${count}`,
-		body: given.body ?? JSON.stringify(message),
+		body: body ?? JSON.stringify(message),
 		attributes,
 	} as unknown as SQSRecord;
 }
@@ -130,7 +136,7 @@ test.each([
 		runtime.machine = ({ prompt }) => ({ status: 200, body: { response: `you said: ${prompt}` } });
 		expect(await work(record({ channel, text: "Grüße 你好" }))).toEqual([]);
 		expect(channels.messages).toEqual([{ to, text: "you said: Grüße 你好" }]);
-		expect(channels.calls.at(-1)).toMatchObject({ path, authorization });
+		expect(channels.calls.find((call) => call.path === path)).toMatchObject({ authorization });
 	},
 );
 
@@ -190,8 +196,8 @@ test("a long answer is split at the channel's limit, without loss", async () => 
 
 test("the user is also informed about an empty answer and an unreadable message", async () => {
 	runtime.machine = () => ({ status: 200, body: { response: " \n" } });
-	await work(record(), record({ text: undefined }));
-	expect(texts()).toEqual([NOTICES.empty, NOTICES.unreadable]);
+	await work(record(), record({ unread: ["other"] }));
+	expect(texts()).toEqual([EN.empty, EN.other]);
 	expect(runtime.invocations).toHaveLength(1);
 });
 
@@ -261,7 +267,7 @@ describe("the record of a message", () => {
 		const dying = worker({ Records: [one] }, { getRemainingTimeInMillis: () => 0 });
 		await vi.waitFor(() => expect(runtime.invocations).toHaveLength(1));
 		expect(await work(again(one, 2))).toEqual([]);
-		expect(texts()).toContain(NOTICES.unknown);
+		expect(texts()).toContain(EN.unknown);
 		expect(runtime.invocations).toHaveLength(1);
 		await dying;
 	});
@@ -296,13 +302,30 @@ describe("a message that the agent refused", () => {
 		expect(texts()).toEqual(["here I am"]);
 	});
 
+	test("is asked by the next attempt if what it needs could not be read before it was asked", async () => {
+		vi.resetModules();
+		const { handler } = await import("./worker.ts");
+		const one = record();
+		const attempt = async (receives: number) =>
+			await handler(
+				{ Records: [again(one, receives)] },
+				{ getRemainingTimeInMillis: () => 60_000 },
+			);
+		aws.broken.add("secretsmanager.GetSecretValue");
+		expect((await attempt(1)).batchItemFailures).toHaveLength(1);
+		expect(runtime.invocations).toHaveLength(0);
+		aws.broken.clear();
+		expect((await attempt(2)).batchItemFailures).toEqual([]);
+		expect(texts()).toEqual(["hello back"]);
+	});
+
 	test("returns soon, and after the last attempt the user is informed before it goes to the dead-letter queue", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		const one = record({ receives: 3 });
 		await work(one);
 		expect(texts()).toEqual([]);
 		expect(await work(again(one, 4))).toEqual([one.messageId]);
-		expect(texts()).toEqual([NOTICES.failed]);
+		expect(texts()).toEqual([EN.failed]);
 		expect(aws.calls.filter((call) => call === "AmazonSQS.ChangeMessageVisibility")).toHaveLength(
 			2,
 		);
@@ -314,7 +337,7 @@ test.each([422, 500, 502])(
 	async (status) => {
 		runtime.machine = () => ({ status, body: {} });
 		expect(await work(record())).toEqual([]);
-		expect(texts()).toEqual([NOTICES.unknown]);
+		expect(texts()).toEqual([EN.unknown]);
 		expect(runtime.invocations).toHaveLength(1);
 	},
 );

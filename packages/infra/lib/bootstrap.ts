@@ -10,6 +10,14 @@ export const BOOTSTRAP_QUALIFIER = {
 	value: "openclaw",
 } as const;
 
+/** The bootstrap's stack, in `toolkitStackName` of each cdk.json. */
+export const TOOLKIT_STACK = "CDKToolkit-openclaw";
+
+/** The qualifier that the CDK CLI takes from the context of a cdk.json. */
+export function qualifierOf(context: Readonly<Record<string, unknown>>): string {
+	return String(context[BOOTSTRAP_QUALIFIER.key] ?? BOOTSTRAP_QUALIFIER.value);
+}
+
 /** The parameter in which the bootstrap's stack keeps its version. */
 export function versionParameter(qualifier: string): string {
 	return `/cdk-bootstrap/${qualifier}/version`;

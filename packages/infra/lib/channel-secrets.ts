@@ -14,6 +14,7 @@ import * as secretsmanager from "aws-cdk-lib/aws-secretsmanager";
 import { Construct } from "constructs";
 import { allow, allowKey, BundledFunction } from "./bundled-function.ts";
 import type { Channel } from "./config.ts";
+import { Firewall } from "./firewall.ts";
 import { makeKey } from "./keys.ts";
 import { makeSchedulerRole } from "./schedule.ts";
 
@@ -21,6 +22,7 @@ export interface ChannelSecretsProps {
 	readonly channels: readonly Channel[];
 	readonly rotationDays: number;
 	readonly dryRun: boolean;
+	readonly feishuHost: string;
 	/** The URL to which Telegram sends updates; each rotation sets it again. */
 	readonly webhookUrl: string;
 	readonly table: dynamodb.ITable;
@@ -68,7 +70,7 @@ export class ChannelSecrets extends Construct {
 	#rotate(
 		channel: Channel,
 		secret: secretsmanager.Secret,
-		{ rotationDays, dryRun, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
+		{ rotationDays, dryRun, feishuHost, webhookUrl, table, logKey, logDays }: ChannelSecretsProps,
 	): BundledFunction {
 		const handler = new BundledFunction(this, `${channel}-rotation`, {
 			entry: "rotation",
@@ -80,6 +82,8 @@ export class ChannelSecrets extends Construct {
 				DRY_RUN: String(dryRun),
 				STATE_TABLE: table.tableName,
 				WEBHOOK_URL: `${webhookUrl}/${channel}`,
+				PROBE_KEY: Firewall.probeKey,
+				FEISHU_API_URL: `https://${feishuHost}`,
 			},
 			key: logKey,
 			logDays,

@@ -223,6 +223,10 @@ const SCHEMA = z
 			.describe(
 				"Roles of IAM Identity Center or another federation whose sign-in demands MFA. They may assume the operators' roles. Everybody else needs AWS's MFA key.",
 			),
+		feishuHost: z
+			.enum(["open.feishu.cn", "open.larksuite.com"])
+			.default("open.feishu.cn")
+			.describe("Host of Feishu's API: `open.larksuite.com` for Lark, Feishu outside China."),
 		provisionedConcurrency: whole(0, 100)
 			.default(1)
 			.describe(
@@ -257,6 +261,12 @@ const SCHEMA = z
 		requestsPerIp: whole(10, 20_000_000)
 			.default(2_000)
 			.describe("Requests of one address in 5 minutes before WAF blocks it."),
+		// https://core.telegram.org/bots/webhooks, "The short version", read on 2026-11-30.
+		telegramRanges: list(z.cidrv4())
+			.default(["149.154.160.0/20", "91.108.4.0/22"])
+			.describe(
+				"Addresses that Telegram publishes for its webhooks. WAF blocks others on its path. An empty list opens the path to all.",
+			),
 
 		rotationDays: whole(1, 365)
 			.default(30)

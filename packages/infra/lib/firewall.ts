@@ -6,17 +6,27 @@
  * rule against requests without User-Agent also only counts, because Telegram's servers do not send
  * one. Lists of hosting providers' addresses are not used, because all callers, including STS, are
  * servers.
+ *
+ * Telegram publishes the addresses that its webhooks come from. Its path is open to them, and to
+ * this deployment itself, which proves a new secret and runs smoke tests from other addresses.
  */
-import { Stack } from "aws-cdk-lib";
+import { Aws, Fn, Stack } from "aws-cdk-lib";
 import type * as apigateway from "aws-cdk-lib/aws-apigateway";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import type * as logs from "aws-cdk-lib/aws-logs";
 import * as wafv2 from "aws-cdk-lib/aws-wafv2";
 import { Construct } from "constructs";
+import type { Channel } from "./config.ts";
 import { bareArn, makeLogGroup } from "./keys.ts";
 
-/** The most that WAF reads of a body at a regional API. It far exceeds any channel's messages. */
+/** The most that WAF reads of a body at a regional API. */
 const MAX_BODY_BYTES = 65_536;
+/**
+ * Feishu's messages have up to 150 KB, which encryption and base64 double; Slack escapes each
+ * Chinese character of 40,000 to six bytes. The webhook handler accepts 512 KiB.
+ */
+const LONG_MESSAGES: readonly Channel[] = ["feishu", "slack"];
+export const PROBE_HEADER = "x-openclaw-probe";
 
 const MANAGED: Readonly<Record<string, readonly string[]>> = {
 	AWSManagedRulesAmazonIpReputationList: [],
@@ -41,6 +51,9 @@ export interface FirewallProps {
 	readonly logDays: number;
 	/** Requests in 5 minutes. */
 	readonly requestsPerIp: number;
+	readonly channels: readonly Channel[];
+	/** Of Telegram, in CIDR notation. None: its path is open to all. */
+	readonly telegramRanges: readonly string[];
 }
 
 export class Firewall extends Construct {
@@ -48,8 +61,15 @@ export class Firewall extends Construct {
 	readonly name: string;
 	readonly logGroup: logs.LogGroup;
 
-	constructor(scope: Construct, id: string, { stage, key, logDays, requestsPerIp }: FirewallProps) {
+	/**
+	 * The value of `PROBE_HEADER` with which this deployment reaches Telegram's path. It replaces only
+	 * the address, not Telegram's secret. Whoever may read the stack knows it.
+	 */
+	static readonly probeKey = Fn.select(2, Fn.split("/", Aws.STACK_ID));
+
+	constructor(scope: Construct, id: string, props: FirewallProps) {
 		super(scope, id);
+		const { stage, key, logDays, requestsPerIp, channels, telegramRanges } = props;
 		const { stackName } = Stack.of(this);
 		this.name = `${stackName}-webhook-api`;
 		const acl = new wafv2.CfnWebACL(this, "Acl", {
@@ -60,11 +80,14 @@ export class Firewall extends Construct {
 			associationConfig: { requestBody: { API_GATEWAY: { defaultSizeInspectionLimit: "KB_64" } } },
 			rules: [
 				perAddress(requestsPerIp),
-				bodySize(),
+				bodySize(LONG_MESSAGES.filter((channel) => channels.includes(channel))),
 				...Object.entries(MANAGED).map(([name, counted], index) =>
 					managed(name, counted, index + 2),
 				),
 				documentsPerAddress(),
+				...(channels.includes("telegram") && telegramRanges.length > 0
+					? [this.#fromTelegram(telegramRanges, Object.keys(MANAGED).length + 2)]
+					: []),
 			],
 		});
 		new wafv2.CfnWebACLAssociation(this, "Association", {
@@ -80,9 +103,9 @@ export class Firewall extends Construct {
 		new wafv2.CfnLoggingConfiguration(this, "Logging", {
 			resourceArn: acl.attrArn,
 			logDestinationConfigs: [bareArn(this.logGroup)],
-			redactedFields: ["authorization", "x-telegram-bot-api-secret-token"].map((name) => ({
-				singleHeader: { Name: name },
-			})),
+			redactedFields: ["authorization", "x-telegram-bot-api-secret-token", PROBE_HEADER].map(
+				(name) => ({ singleHeader: { Name: name } }),
+			),
 			loggingFilter: {
 				DefaultBehavior: "DROP",
 				Filters: [
@@ -97,6 +120,37 @@ export class Firewall extends Construct {
 				],
 			},
 		});
+	}
+
+	#fromTelegram(ranges: readonly string[], priority: number): wafv2.CfnWebACL.RuleProperty {
+		const addresses = new wafv2.CfnIPSet(this, "Telegram", {
+			description: "Where Telegram's webhooks come from",
+			scope: "REGIONAL",
+			ipAddressVersion: "IPV4",
+			addresses: [...ranges],
+		});
+		return {
+			name: "NotFromTelegram",
+			priority,
+			action: { block: {} },
+			statement: {
+				andStatement: {
+					statements: [
+						pathMatch("CONTAINS", "/webhook/telegram"),
+						not({ ipSetReferenceStatement: { arn: addresses.attrArn } }),
+						not({
+							byteMatchStatement: {
+								fieldToMatch: { singleHeader: { Name: PROBE_HEADER } },
+								positionalConstraint: "EXACTLY",
+								searchString: Firewall.probeKey,
+								textTransformations: [{ priority: 0, type: "NONE" }],
+							},
+						}),
+					],
+				},
+			},
+			visibilityConfig: visibility("NotFromTelegram"),
+		};
 	}
 }
 
@@ -145,21 +199,47 @@ function rate(
 	};
 }
 
-function bodySize(): wafv2.CfnWebACL.RuleProperty {
+function bodySize(longMessages: readonly Channel[]): wafv2.CfnWebACL.RuleProperty {
+	const isLarge: wafv2.CfnWebACL.StatementProperty = {
+		sizeConstraintStatement: {
+			fieldToMatch: { body: { oversizeHandling: "MATCH" } },
+			comparisonOperator: "GE",
+			size: MAX_BODY_BYTES,
+			textTransformations: [{ priority: 0, type: "NONE" }],
+		},
+	};
+	const isElsewhere = longMessages.map((channel) =>
+		not(pathMatch("ENDS_WITH", `/webhook/${channel}`)),
+	);
 	return {
 		name: "BodyTooLarge",
 		priority: 1,
 		action: { block: { customResponse: { responseCode: 413 } } },
-		statement: {
-			sizeConstraintStatement: {
-				fieldToMatch: { body: { oversizeHandling: "MATCH" } },
-				comparisonOperator: "GE",
-				size: MAX_BODY_BYTES,
-				textTransformations: [{ priority: 0, type: "NONE" }],
-			},
-		},
+		statement:
+			isElsewhere.length === 0
+				? isLarge
+				: { andStatement: { statements: [isLarge, ...isElsewhere] } },
 		visibilityConfig: visibility("BodyTooLarge"),
 	};
+}
+
+/** API Gateway decodes a path before it chooses the method. */
+function pathMatch(
+	positionalConstraint: "CONTAINS" | "ENDS_WITH",
+	searchString: string,
+): wafv2.CfnWebACL.StatementProperty {
+	return {
+		byteMatchStatement: {
+			fieldToMatch: { uriPath: {} },
+			positionalConstraint,
+			searchString,
+			textTransformations: [{ priority: 0, type: "URL_DECODE" }],
+		},
+	};
+}
+
+function not(statement: wafv2.CfnWebACL.StatementProperty): wafv2.CfnWebACL.StatementProperty {
+	return { notStatement: { statement } };
 }
 
 function managed(

@@ -2,7 +2,7 @@
  * The path from a chat to the user's machine and back. The webhook handler verifies and enqueues
  * within the channel's time limit. The worker asks the agent, however long that takes, and answers
  * in the channel. A user's messages are handled one at a time, in order (FIFO, group = namespace).
- * A message that fails three times stays in the dead-letter queue for 14 days and raises an alarm.
+ * A message that fails each time stays in the dead-letter queue for 14 days and raises an alarm.
  */
 import { Duration, RemovalPolicy } from "aws-cdk-lib";
 import * as apigateway from "aws-cdk-lib/aws-apigateway";
@@ -26,7 +26,11 @@ import { WebhookApi } from "./webhook-api.ts";
 
 /** Lambda's longest, and AgentCore's limit for one answer. */
 const TURN = Duration.minutes(15);
-const ATTEMPTS = 3;
+/**
+ * 5 minutes with the worker's pauses. An update of the runtime refuses messages for up to 204 s with
+ * platform version V2, as measured.
+ */
+const ATTEMPTS = 8;
 
 /** A request without these cannot be genuine. Feishu's challenge has no signature. */
 const HEADERS: Readonly<Record<Channel, readonly string[]>> = {
@@ -86,6 +90,7 @@ export class Router extends Construct {
 				QUEUE_URL: this.queue.queueUrl,
 				CHANNEL_SECRETS: secrets.arns,
 				USERS_TABLE: this.users.tableName,
+				FEISHU_API_URL: `https://${config.feishuHost}`,
 			},
 			key,
 			logDays: config.logDays,
@@ -123,6 +128,7 @@ export class Router extends Construct {
 				USERS_TABLE: this.users.tableName,
 				QUEUE_URL: this.queue.queueUrl,
 				MAX_RECEIVES: String(ATTEMPTS),
+				FEISHU_API_URL: `https://${config.feishuHost}`,
 			},
 			key,
 			logDays: config.logDays,

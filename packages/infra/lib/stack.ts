@@ -87,11 +87,12 @@ export class OpenClawStack extends Stack {
 		});
 		let watched: Watched = { runtime, retention };
 		if (webhookApi !== undefined && ownIssuer !== undefined) {
-			const { channels, rotationDays, rotationDryRun } = config;
+			const { channels, rotationDays, rotationDryRun, feishuHost } = config;
 			const secrets = new ChannelSecrets(this, "Secrets", {
 				channels,
 				rotationDays,
 				dryRun: rotationDryRun,
+				feishuHost,
 				webhookUrl: `${webhookApi.url}/webhook`,
 				table,
 				logKey: key,

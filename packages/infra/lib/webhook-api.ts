@@ -9,6 +9,7 @@ import { Certificate } from "aws-cdk-lib/aws-certificatemanager";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import { CfnRecordSet } from "aws-cdk-lib/aws-route53";
 import { Construct, type IDependable } from "constructs";
+import type { Channel } from "./config.ts";
 import { Firewall } from "./firewall.ts";
 import { makeLogGroup } from "./keys.ts";
 
@@ -27,6 +28,8 @@ export interface WebhookApiProps {
 	readonly domainName?: string | undefined;
 	readonly certificateArn?: string | undefined;
 	readonly hostedZoneId?: string | undefined;
+	readonly channels: readonly Channel[];
+	readonly telegramRanges: readonly string[];
 }
 
 export class WebhookApi extends Construct {
@@ -39,7 +42,8 @@ export class WebhookApi extends Construct {
 
 	constructor(scope: Construct, id: string, props: WebhookApiProps) {
 		super(scope, id);
-		const { key, logDays, requestsPerSecond, requestsPerIp, domainName } = props;
+		const { key, logDays, requestsPerSecond, requestsPerIp, channels, telegramRanges, domainName } =
+			props;
 		const observed = {
 			metricsEnabled: true,
 			loggingLevel: apigateway.MethodLoggingLevel.ERROR,
@@ -97,6 +101,8 @@ export class WebhookApi extends Construct {
 			key,
 			logDays,
 			requestsPerIp,
+			channels,
+			telegramRanges,
 			stage: this.api.deploymentStage,
 		});
 	}

@@ -37,7 +37,11 @@ export class WorkspaceBucket extends Construct {
 	/** Role of the retention function. */
 	readonly sweeper: iam.Role;
 
-	constructor(scope: Construct, id: string, { adopted, s3EndpointId, operators }: WorkspaceBucketProps) {
+	constructor(
+		scope: Construct,
+		id: string,
+		{ adopted, s3EndpointId, operators }: WorkspaceBucketProps,
+	) {
 		super(scope, id);
 		this.key =
 			adopted === undefined

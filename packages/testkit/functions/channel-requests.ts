@@ -56,7 +56,7 @@ export function slackMessage(said: Said = {}): WebhookRequest {
 		user: "U01",
 		channel: "D01",
 		text,
-		ts: "1",
+		ts: "1764000000.000100",
 		...change,
 	};
 	return slackBody({ type: "event_callback", team_id: "T01", event_id: eventId, event }, said);
@@ -71,9 +71,10 @@ export function telegramMessage({
 	secret,
 	change,
 }: Said = {}): WebhookRequest {
-	const from = { id: 4711, is_bot: false, first_name: "Anna" };
+	updateId++;
+	const from = { id: 4711, is_bot: false, first_name: "Anna", language_code: "en" };
 	const message = {
-		message_id: 1,
+		message_id: updateId,
 		date: nowS() + skewS,
 		chat: { id: 4711, type: "private" },
 		from,
@@ -84,7 +85,7 @@ export function telegramMessage({
 		path: "/webhook/telegram",
 		headers: { "x-telegram-bot-api-secret-token": secret ?? SECRETS.telegram.secret_token },
 		body: JSON.stringify({
-			update_id: eventId === undefined ? ++updateId : Number(eventId),
+			update_id: eventId === undefined ? updateId : Number(eventId),
 			message,
 		}),
 	};
@@ -116,10 +117,11 @@ export function feishuBody(
 	return { path: "/webhook/feishu", headers: isSigned ? signed : {}, body };
 }
 
+/** @param said.eventId names the message; each event about it has an id of its own */
 export function feishuEvent({ text = "hello", eventId = randomUUID(), change }: Said = {}): object {
 	const { verification_token: token, app_id } = SECRETS.feishu;
 	const header = {
-		event_id: eventId,
+		event_id: randomUUID(),
 		event_type: "im.message.receive_v1",
 		create_time: String(nowS() * 1_000),
 		token,
@@ -131,7 +133,7 @@ export function feishuEvent({ text = "hello", eventId = randomUUID(), change }: 
 		tenant_key: "t",
 	};
 	const message = {
-		message_id: "om_1",
+		message_id: `om_${eventId}`,
 		chat_id: "oc_1",
 		chat_type: "p2p",
 		message_type: "text",

@@ -1,8 +1,8 @@
 /**
  * A small agent with a memory, as a program. It appends every prompt to `memory.jsonl` in its
  * workspace, and answers with the number of prompts. The prompt `crash` ends it, and `hang` is never
- * answered. At `ask the model` it answers with its model's answer, at `look around` with everything
- * it can read of the machine. As with OpenClaw, a token in its `openclaw.json` overrides that of the
+ * answered. At `ask the model` it answers with its model's answer, at `in markdown` in Markdown, at
+ * `look around` with everything it can read of the machine. As with OpenClaw, a token in its `openclaw.json` overrides that of the
  * environment. Arguments: port, workspace.
  */
 import { appendFileSync, existsSync, readdirSync, readFileSync } from "node:fs";
@@ -33,7 +33,9 @@ createServer(async (request, response) => {
 			? await askModel(user)
 			: prompt === "look around"
 				? lookAround()
-				: `turn ${turns} of ${user}`;
+				: prompt === "in markdown"
+					? `**Turn** \`${turns}\` of ${user}\n\n- 1 < 2`
+					: `turn ${turns} of ${user}`;
 	if (!stream) return json(200, { choices: [{ message: { role: "assistant", content } }] });
 	response.writeHead(200, { "content-type": "text/event-stream" });
 	for (const delta of content.split(" "))

@@ -1,5 +1,5 @@
 /**
- * One call of a channel's API: a POST of JSON with a JSON response.
+ * One call of a channel's API: usually a POST of JSON with a JSON response.
  *
  * Waits and retries only if the channel says that nothing was done (429). Errors contain neither
  * the URL, which holds the bot's token at Telegram, nor anything that was sent.
@@ -8,6 +8,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { isRecord, parseJson } from "../environment.ts";
 
 const TIMEOUT_MS = 10_000;
+const DOWNLOAD_TIMEOUT_MS = 60_000;
 const MAX_ATTEMPTS = 4;
 /** The longest wait that a channel can request here; the queue handles longer ones. */
 const MAX_PAUSE_S = 30;
@@ -15,57 +16,107 @@ const MAX_ANSWER_LENGTH = 1_000_000;
 
 export class ChannelFailure extends Error {
 	readonly code = "CHANNEL_FAILED";
+	/** A download is larger than was asked for. */
+	readonly isTooLarge: boolean;
 
 	/** @param what e.g. `telegram sendMessage` */
-	constructor(what: string, reason: string) {
+	constructor(what: string, reason: string, isTooLarge = false) {
 		super(`${what}: ${reason}`);
 		this.name = "ChannelFailure";
+		this.isTooLarge = isTooLarge;
 	}
 }
 
 export type Answer = Readonly<Record<string, unknown>>;
+export type Headers = Readonly<Record<string, string>>;
+
+export interface CallOptions {
+	readonly headers?: Headers;
+	/** Default: POST with the body. */
+	readonly method?: "GET" | "DELETE";
+	/** Ends the call. With it, the call is made once. */
+	readonly signal?: AbortSignal | undefined;
+}
 
 /** @throws ChannelFailure if unreachable, if the response is not JSON, or on repeated 429 */
 export async function call(
 	what: string,
 	url: string,
 	body: object,
-	headers: Readonly<Record<string, string>> = {},
+	options: CallOptions = {},
 ): Promise<Answer> {
+	const maxAttempts = options.signal === undefined ? MAX_ATTEMPTS : 1;
 	for (let attempt = 1; ; attempt++) {
-		const { status, retryAfterS, answer } = await post(what, url, body, headers);
+		const { status, retryAfterS, answer } = await request(what, url, body, options);
 		if (status !== 429) {
 			if (answer === undefined) throw new ChannelFailure(what, `status ${status} without JSON`);
 			return answer;
 		}
 		const pauseS = retryAfterS ?? 1;
-		if (attempt === MAX_ATTEMPTS || pauseS > MAX_PAUSE_S)
+		if (attempt === maxAttempts || pauseS > MAX_PAUSE_S)
 			throw new ChannelFailure(what, `too many requests, again in ${pauseS} s`);
 		await wait(pauseS * 1_000);
 	}
 }
 
-interface Posted {
+/** Gets a file. @throws ChannelFailure */
+export async function download(
+	what: string,
+	url: string,
+	maxBytes: number,
+	headers: Headers = {},
+): Promise<Buffer> {
+	const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
+	try {
+		const response = await fetch(url, { headers, redirect: "error", signal });
+		if (!response.ok || response.body === null) {
+			await response.body?.cancel();
+			throw new ChannelFailure(what, `status ${response.status}`);
+		}
+		// Slack answers with its page for logging in if the token may not read files.
+		const type = response.headers.get("content-type") ?? "";
+		if (type.startsWith("text/html") && !/\.html?$/i.test(new URL(url).pathname))
+			throw new ChannelFailure(what, "a web page instead of the file");
+		const parts: Uint8Array[] = [];
+		let bytes = 0;
+		for await (const part of response.body) {
+			bytes += part.byteLength;
+			if (bytes > maxBytes) throw new ChannelFailure(what, `over ${maxBytes} bytes`, true);
+			parts.push(part);
+		}
+		return Buffer.concat(parts);
+	} catch (error) {
+		if (error instanceof ChannelFailure) throw error;
+		throw new ChannelFailure(what, reasonOf(error));
+	}
+}
+
+interface Answered {
 	readonly status: number;
 	readonly retryAfterS: number | undefined;
 	readonly answer: Answer | undefined;
 }
 
-async function post(
+async function request(
 	what: string,
 	url: string,
 	body: object,
-	headers: Readonly<Record<string, string>>,
-): Promise<Posted> {
+	{ headers, method, signal }: CallOptions,
+): Promise<Answered> {
+	const timeout = AbortSignal.timeout(TIMEOUT_MS);
 	let response: Response;
 	let text: string;
 	try {
 		response = await fetch(url, {
-			method: "POST",
-			headers: { "content-type": "application/json; charset=utf-8", ...headers },
-			body: JSON.stringify(body),
 			redirect: "error",
-			signal: AbortSignal.timeout(TIMEOUT_MS),
+			signal: signal === undefined ? timeout : AbortSignal.any([timeout, signal]),
+			...(method === undefined
+				? {
+						method: "POST",
+						headers: { "content-type": "application/json; charset=utf-8", ...headers },
+						body: JSON.stringify(body),
+					}
+				: { method, headers: headers ?? {} }),
 		});
 		text = (await response.text()).slice(0, MAX_ANSWER_LENGTH);
 	} catch (error) {

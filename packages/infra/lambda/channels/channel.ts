@@ -1,10 +1,12 @@
 /**
  * The interface of a channel: how its requests are verified, what they contain, and how an answer
- * is sent.
+ * is sent. `open` is used by the webhook handler, the rest by the worker.
  *
  * Only direct messages to the bot are accepted. An agent knows its user's affairs, and in a group
  * others would read the answer.
  */
+import type { Span } from "../format/rich-text.ts";
+import type { Attachment, Said } from "../message.ts";
 import type { Delivery } from "../webhook/delivery.ts";
 import { Refusal } from "../webhook/refusal.ts";
 
@@ -13,17 +15,31 @@ export type ChannelName = "feishu" | "telegram" | "slack";
 /** The JSON of a channel's secret. */
 export type SecretFields = Readonly<Record<string, unknown>>;
 
-export interface ChannelMessage {
-	/** The same for every repetition of a delivery. */
+export type ReplyTo = Readonly<Record<string, string>>;
+
+export interface ChannelMessage extends Said {
+	/**
+	 * The same for every repetition of a delivery, and different for any other message: what the
+	 * channel's documentation names for it.
+	 */
 	readonly eventId: string;
 	/**
 	 * `telegram.4711`, `slack.T0123.U0456`, `feishu.ou_…`: unique among all people on all channels.
 	 */
 	readonly sender: string;
-	/** Undefined for a message type that is not read, such as an image. */
-	readonly text: string | undefined;
-	/** The data that `send` needs to answer it. */
-	readonly replyTo: Readonly<Record<string, string>>;
+	/** Of the sender, if the channel tells it with the message. */
+	readonly language?: string | undefined;
+	/** An edit of an earlier message. Its text is not taken as a new one. */
+	readonly isEdit?: true;
+	/** For a channel that makes several messages of a long one. */
+	readonly piece?: {
+		readonly order: number;
+		readonly writtenMs: number;
+		/** The next message may belong to it. */
+		readonly mayContinue: boolean;
+	};
+	/** The data that the worker needs to answer it. */
+	readonly replyTo: ReplyTo;
 }
 
 export type Content =
@@ -41,8 +57,8 @@ export interface Opened {
 }
 
 export interface ReplyPart {
-	readonly text: string;
-	readonly replyTo: Readonly<Record<string, string>>;
+	readonly spans: readonly Span[];
+	readonly replyTo: ReplyTo;
 	/** The same each time this part is sent; 40 hex digits. */
 	readonly id: string;
 }
@@ -54,8 +70,29 @@ export interface Channel {
 	open(delivery: Delivery, secret: SecretFields): Opened;
 	/** The maximum length of one message in UTF-16 units. */
 	readonly maxPartLength: number;
-	/** @throws ChannelFailure */
+	/** Falls back to plain text if the channel refuses the format. @throws ChannelFailure */
 	send(part: ReplyPart, secret: SecretFields): Promise<void>;
+	/** @throws ChannelFailure; ChannelFailure with `isTooLarge` beyond `maxBytes` */
+	download(attachment: Attachment, maxBytes: number, secret: SecretFields): Promise<Buffer>;
+	/** What the user sees until the answer comes. */
+	readonly progress: ProgressSign;
+	/** For a channel that does not tell the language with a message. @throws ChannelFailure */
+	languageOf?(replyTo: ReplyTo, secret: SecretFields): Promise<string | undefined>;
+}
+
+/** Calls are not repeated, and end with `signal`. */
+export interface ProgressSign {
+	/** A sign fades, so it is shown again this often. Undefined: it stays until it is removed. */
+	readonly everyMs?: number;
+	/** @returns what `remove` needs. @throws ChannelFailure */
+	show(replyTo: ReplyTo, secret: SecretFields, signal: AbortSignal): Promise<string | undefined>;
+	/** Undefined: the answer itself ends the sign. @throws ChannelFailure */
+	remove?(
+		shown: string,
+		replyTo: ReplyTo,
+		secret: SecretFields,
+		signal: AbortSignal,
+	): Promise<void>;
 }
 
 /**

@@ -5,22 +5,24 @@
  * The secret has `app_id`, `app_secret`, `encrypt_key` and `verification_token`. `FEISHU_API_URL`
  * is `https://open.larksuite.com` for Lark.
  */
-
 import { isRecord, parseJson } from "../environment.ts";
+import type { Attachment, Said, Unread } from "../message.ts";
 import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
 import { checkWindow, isSame } from "../webhook/proofs.ts";
 import { Refusal } from "../webhook/refusal.ts";
-import { ChannelFailure, call } from "./call.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
+import { downloadFeishu, feishuProgress, sendFeishu } from "./feishu-api.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";
-import { feishuUrl, tenantToken } from "./feishu-token.ts";
+import { feishuUrl } from "./feishu-token.ts";
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
 
+type Json = Readonly<Record<string, unknown>>;
+
 export const feishu: Channel = {
 	provedWith: ["encrypt_key", "verification_token"],
-	/** 150 KB of JSON within JSON: 20,000 units take 140 KB if every one of them is escaped twice. */
-	maxPartLength: 20_000,
+	/** A post may have 30 KB of JSON, and 4,000 Chinese characters take 12 KB. */
+	maxPartLength: 4_000,
 
 	open(delivery, secret) {
 		const encryptKey = field(secret, "encrypt_key");
@@ -38,15 +40,9 @@ export const feishu: Channel = {
 		return { content: read(event), proof };
 	},
 
-	async send({ text, replyTo, id }, secret) {
-		const url = `${feishuUrl()}/open-apis/im/v1/messages/${replyTo.message}/reply`;
-		const authorization = `Bearer ${await tenantToken(secret)}`;
-		// Of two messages with the same `uuid` within an hour, Feishu sends one.
-		const body = { msg_type: "text", content: JSON.stringify({ text }), uuid: id };
-		const answer = await call("feishu reply", url, body, { authorization });
-		if (answer.code !== 0)
-			throw new ChannelFailure("feishu reply", `code ${answer.code}: ${answer.msg}`);
-	},
+	send: sendFeishu,
+	download: downloadFeishu,
+	progress: feishuProgress,
 };
 
 /** @throws Refusal */
@@ -68,7 +64,7 @@ function tokenOf(event: SecretFields): string {
 	return typeof token === "string" ? token : "";
 }
 
-function read({ header, event }: Readonly<Record<string, unknown>>): Content {
+function read({ header, event }: Json): Content {
 	if (!isRecord(header) || !isRecord(event)) return ignored("not an event of schema 2.0");
 	if (header.event_type !== "im.message.receive_v1") return ignored("no message");
 	const { sender, message } = event;
@@ -76,16 +72,20 @@ function read({ header, event }: Readonly<Record<string, unknown>>): Content {
 		return ignored("not written by a person");
 	if (message.chat_type !== "p2p") return ignored("not in a one-to-one chat with the bot");
 	const openId = isRecord(sender.sender_id) ? sender.sender_id.open_id : undefined;
-	const { event_id: eventId } = header;
-	if (!isId(openId) || !isId(message.message_id) || !isId(eventId))
-		throw new Refusal("REQUEST_INVALID", "ids are missing");
+	const { message_id: id, thread_id: thread } = message;
+	if (!isId(openId) || !isId(id)) throw new Refusal("REQUEST_INVALID", "ids are missing");
+	const content = typeof message.content === "string" ? parseJson(message.content) : undefined;
 	return {
 		kind: "message",
 		message: {
-			eventId,
+			// "If you need idempotency, use message_id, do not rely on event_id": the page of the event,
+			// https://open.feishu.cn/document/uAjLw4CM/ukTMukTMukTM/reference/im-v1/message/events/receive
+			eventId: id,
 			sender: `feishu.${openId}`,
-			text: textOf(message.message_type, message.content),
-			replyTo: { message: message.message_id },
+			// It does not tell the language of a person. Lark is Feishu outside China.
+			language: new URL(feishuUrl()).hostname.endsWith("larksuite.com") ? "en" : "zh",
+			...saidIn(String(message.message_type), isRecord(content) ? content : {}, id),
+			replyTo: { message: id, ...(typeof thread === "string" && { thread }) },
 		},
 	};
 }
@@ -94,23 +94,70 @@ function isId(value: unknown): value is string {
 	return typeof value === "string" && ID.test(value);
 }
 
-/**
- * `text`, and the text of a `post`, which people create without noticing when they paste
- * paragraphs.
- */
-function textOf(type: unknown, json: unknown): string | undefined {
-	const content = typeof json === "string" ? parseJson(json) : undefined;
-	if (!isRecord(content)) return undefined;
-	if (type === "text")
-		return typeof content.text === "string" && content.text !== "" ? content.text : undefined;
-	if (type !== "post" || !Array.isArray(content.content)) return undefined;
-	const lines = content.content.map((line: unknown) =>
-		(Array.isArray(line) ? line : [])
-			.map((part: unknown) => (isRecord(part) && typeof part.text === "string" ? part.text : ""))
-			.join(""),
+const UNREAD: Readonly<Record<string, Unread>> = {
+	audio: "audio",
+	media: "video",
+	sticker: "sticker",
+	merge_forward: "forward",
+};
+
+/** https://open.feishu.cn/document/server-docs/im-v1/message-content-description/message_content */
+function saidIn(type: string, content: Json, message: string): Said {
+	const keyed = (kind: "image" | "file", key: unknown, name: unknown): Said =>
+		typeof key === "string"
+			? { attachments: [attachment(kind, key, String(name ?? kind), message)] }
+			: { unread: ["other"] };
+	switch (type) {
+		case "text":
+			return isText(content.text) ? { text: content.text } : { unread: ["other"] };
+		case "post":
+			return postIn(content, message);
+		case "image":
+			return keyed("image", content.image_key, "image");
+		case "file":
+			return keyed("file", content.file_key, content.file_name);
+		case "location":
+			return { text: `${content.name} (${content.latitude}, ${content.longitude})` };
+		default:
+			return { unread: [UNREAD[type] ?? "other"] };
+	}
+}
+
+/** People create posts without noticing when they paste paragraphs, or pictures into a text. */
+function postIn({ title, content }: Json, message: string): Said {
+	const rows = (Array.isArray(content) ? content : []).map((row: unknown): readonly Json[] =>
+		Array.isArray(row) ? row.filter(isRecord) : [],
 	);
-	const text = [content.title, ...lines]
-		.filter((line) => typeof line === "string" && line !== "")
-		.join("\n");
-	return text === "" ? undefined : text;
+	const lines = [title, ...rows.map((row) => row.map(wordsOf).join(""))].filter(isText);
+	const images = rows.flat().filter(({ tag, image_key: key }) => tag === "img" && isText(key));
+	const attachments = images.map(({ image_key: key }) =>
+		attachment("image", key as string, "image", message),
+	);
+	const hasVideo = rows.flat().some(({ tag }) => tag === "media");
+	const isEmpty = lines.length === 0 && attachments.length === 0 && !hasVideo;
+	return {
+		...(lines.length > 0 && { text: lines.join("\n") }),
+		...(attachments.length > 0 && { attachments }),
+		...(hasVideo ? { unread: ["video"] } : isEmpty && { unread: ["other"] }),
+	};
+}
+
+function wordsOf({ tag, text, user_name: name, emoji_type: emoji, language }: Json): string {
+	if (tag === "at") return `@${name ?? ""}`;
+	if (tag === "emotion") return `[${emoji}]`;
+	if (tag === "code_block") return `\n\`\`\`${language ?? ""}\n${text}\n\`\`\``;
+	return isText(text) ? text : "";
+}
+
+function attachment(
+	kind: "image" | "file",
+	key: string,
+	name: string,
+	message: string,
+): Attachment {
+	return { kind, name, ref: { message, key, type: kind } };
+}
+
+function isText(value: unknown): value is string {
+	return typeof value === "string" && value !== "";
 }

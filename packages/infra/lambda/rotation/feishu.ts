@@ -8,6 +8,8 @@ import { requireProof } from "./proof.ts";
 import { merged, type Strategy } from "./strategy.ts";
 
 export const feishu: Strategy = {
+	fields: ["app_id", "app_secret", "encrypt_key", "verification_token"],
+
 	propose: (current, staged) => merged(current, staged, "app_id"),
 
 	async test(replacement) {

@@ -3,12 +3,25 @@
  * applied or fails its test, the change in the channel is undone and the pending label is removed.
  * So the current secret stays valid, and a later rotation can start again.
  *
- * Each step can be repeated. Not guaranteed: the rollback itself, if the channel cannot be reached;
- * the log then reports it.
+ * With nothing to rotate, no version is made: the current secret is tested if it is complete, and
+ * the rotation succeeds. An empty secret belongs to a channel that is not set up, which is no
+ * failure either. Secrets Manager also runs the test step alone, when the schedule is deployed.
+ *
+ * Each step can be repeated. A version that an interrupted rotation left pending is used again if
+ * it still says what would be proposed now; otherwise its label is removed. Not guaranteed: the
+ * rollback itself, if the channel cannot be reached; the log then reports it.
  */
 import type { SecretsManagerRotationEventStep } from "aws-lambda";
+import type { SecretFields } from "../channels/channel.ts";
 import { logger } from "../log.ts";
-import { changedFields, type Strategy } from "./strategy.ts";
+import {
+	changedFields,
+	has,
+	missingFields,
+	type Replacement,
+	RotationFailure,
+	type Strategy,
+} from "./strategy.ts";
 import type { Versions } from "./versions.ts";
 
 export interface Rotation {
@@ -32,42 +45,85 @@ export async function takeStep(
 const STEPS: Readonly<
 	Record<SecretsManagerRotationEventStep, (rotation: Rotation) => Promise<void>>
 > = {
-	async createSecret({ strategy, versions, versionId }) {
-		if ((await versions.read(versionId)) !== undefined)
-			return await versions.markPending(versionId);
-		await versions.makePending(
-			versionId,
-			strategy.propose(await versions.current(), await versions.staged()),
-		);
+	async createSecret(rotation) {
+		try {
+			await create(rotation);
+		} catch (error) {
+			// Secrets Manager has reserved it, and refuses the next rotation while it is there.
+			await rotation.versions.drop("AWSPENDING", rotation.versionId);
+			throw error;
+		}
 	},
 	async setSecret(rotation) {
 		await orRollBack(rotation, async (replacement) => await rotation.strategy.apply?.(replacement));
 	},
 	async testSecret(rotation) {
-		await orRollBack(
+		const { strategy } = rotation;
+		const isRotating = await orRollBack(
 			rotation,
-			async (replacement) => await rotation.strategy.test(replacement, true),
+			async (replacement) => await strategy.test(replacement, true),
 		);
+		if (!isRotating) await testCurrent(rotation);
 	},
 	async finishSecret({ versions, versionId }) {
-		await versions.promote(versionId);
+		const current = await versions.current();
+		if (isChange(current, await versions.read(versionId))) await versions.promote(versionId);
+		else await versions.drop("AWSPENDING", versionId);
 	},
 };
 
-type Replacing = Parameters<Strategy["test"]>[0];
-
-async function orRollBack(
-	rotation: Rotation,
-	act: (replacement: Replacing) => Promise<void>,
-): Promise<void> {
-	const { channel, strategy, versions, versionId } = rotation;
-	const [current, next] = [await versions.current(), await versions.read(versionId)];
-	if (next === undefined)
-		throw new Error(
-			`version ${versionId} of the secret of ${channel} is empty: run createSecret first`,
+/** @throws RotationFailure */
+async function create({ channel, strategy, versions, versionId }: Rotation): Promise<void> {
+	const current = await versions.current();
+	const proposed = strategy.propose(current, await versions.staged());
+	const made = await versions.read(versionId);
+	if (made === undefined && !isChange(current, proposed))
+		return logger.info("rotation.nothing-staged", { channel });
+	const missing = missingFields(strategy, proposed);
+	if (isChange(current, proposed) && missing.length > 0)
+		throw new RotationFailure(
+			"STAGED_REFUSED",
+			`the secret would lack ${missing.join(", ")}: stage them too`,
 		);
+	if (made === undefined) return await versions.makePending(versionId, proposed);
+	const { generated = "" } = strategy;
+	// A random field differs in each proposal, so only its presence counts.
+	const same = { ...proposed, ...(has(made, generated) && { [generated]: made[generated] }) };
+	if (isChange(made, same) || isChange(same, made))
+		throw new RotationFailure(
+			"PENDING_STALE",
+			"an interrupted rotation left other fields pending; they are dropped: rotate again",
+		);
+	await versions.markPending(versionId);
+}
+
+/** A bot or an app whose token was revoked should not wait for a user to notice. */
+async function testCurrent({ channel, strategy, versions, versionId }: Rotation): Promise<void> {
+	const current = await versions.current();
+	const missing = missingFields(strategy, current);
+	if (missing.length > 0) return logger.info("rotation.not-set-up", { channel, missing });
+	try {
+		await strategy.test({ current, next: current }, false);
+	} catch (error) {
+		await versions.drop("AWSPENDING", versionId);
+		throw error;
+	}
+}
+
+function isChange(current: SecretFields, next: SecretFields | undefined): next is SecretFields {
+	return next !== undefined && changedFields({ current, next }).length > 0;
+}
+
+/** @returns whether the version changes something, so that there is something to do */
+async function orRollBack(
+	{ channel, strategy, versions, versionId }: Rotation,
+	act: (replacement: Replacement) => Promise<void>,
+): Promise<boolean> {
+	const [current, next] = [await versions.current(), await versions.read(versionId)];
+	if (!isChange(current, next)) return false;
 	try {
 		await act({ current, next });
+		return true;
 	} catch (error) {
 		logger.error("rotation.rolled-back", { channel, versionId, error });
 		await strategy.revert?.({ current, next }).catch((failure: unknown) => {
@@ -79,18 +135,22 @@ async function orRollBack(
 }
 
 /**
- * Proposes a secret and runs the tests that change nothing. @returns the names of the fields that
- * would change
+ * Proposes a secret, and runs the tests that change nothing unless fields are missing. @returns the
+ * names of the fields that would change, and of those that are missing
  */
 export async function rehearse({
 	channel,
 	strategy,
 	versions,
-}: Omit<Rotation, "versionId">): Promise<readonly string[]> {
+}: Omit<Rotation, "versionId">): Promise<{
+	readonly changes: readonly string[];
+	readonly missing: readonly string[];
+}> {
 	const current = await versions.current();
 	const replacement = { current, next: strategy.propose(current, await versions.staged()) };
-	await strategy.test(replacement, false);
+	const missing = missingFields(strategy, replacement.next);
+	if (missing.length === 0) await strategy.test(replacement, false);
 	const changes = changedFields(replacement);
-	logger.info("rotation.rehearsed", { channel, changes });
-	return changes;
+	logger.info("rotation.rehearsed", { channel, changes, missing });
+	return { changes, missing };
 }

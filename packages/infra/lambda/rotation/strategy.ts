@@ -7,9 +7,14 @@ export interface Replacement {
 }
 
 export interface Strategy {
+	/** The fields without which the channel does not work. */
+	readonly fields: readonly string[];
+	/** The field that each proposal makes anew with random numbers. */
+	readonly generated?: string;
 	/**
-	 * @param staged the operator's fields. @throws RotationFailure if there is nothing to rotate, or
-	 * the change is not allowed
+	 * @param staged the operator's fields
+	 * @returns `current` itself or its equal if there is nothing to rotate
+	 * @throws RotationFailure if the change is not allowed
 	 */
 	propose(current: SecretFields, staged: SecretFields | undefined): SecretFields;
 	/** Makes the channel use the next secret, if it has an API for that. */
@@ -25,7 +30,7 @@ export interface Strategy {
 }
 
 export class RotationFailure extends Error {
-	readonly code: "NOTHING_STAGED" | "STAGED_REFUSED" | "NOT_PROVED" | "WEBHOOK_FAILED";
+	readonly code: "STAGED_REFUSED" | "NOT_PROVED" | "PENDING_STALE" | "WEBHOOK_FAILED";
 
 	constructor(code: RotationFailure["code"], reason: string) {
 		super(`${code}: ${reason}`);
@@ -38,9 +43,18 @@ export function changedFields({ current, next }: Replacement): string[] {
 	return Object.keys(next).filter((name) => next[name] !== current[name]);
 }
 
+/** The fields that are absent or empty. */
+export function missingFields({ fields }: Strategy, secret: SecretFields): string[] {
+	return fields.filter((name) => !has(secret, name));
+}
+
+export function has(secret: SecretFields, name: string): boolean {
+	return typeof secret[name] === "string" && secret[name] !== "";
+}
+
 /**
- * Merges the operator's fields into the current ones. @param fixed a field that must not change.
- * @throws RotationFailure
+ * Merges the operator's fields into the current ones. @param fixed a field that must not change
+ * once it is set. @throws RotationFailure
  */
 export function merged(
 	current: SecretFields,
@@ -48,14 +62,8 @@ export function merged(
 	fixed?: string,
 ): SecretFields {
 	const next = { ...current, ...staged };
-	if (staged === undefined || changedFields({ current, next }).length === 0) {
-		throw new RotationFailure(
-			"NOTHING_STAGED",
-			"create the new value in the channel's console and store it in a version labelled STAGED",
-		);
-	}
 	// The ids that name users belong to one app of the channel.
-	if (fixed !== undefined && next[fixed] !== current[fixed])
+	if (fixed !== undefined && has(current, fixed) && next[fixed] !== current[fixed])
 		throw new RotationFailure(
 			"STAGED_REFUSED",
 			`${fixed} must stay: another app identifies users by other ids`,

@@ -2,11 +2,12 @@
  * Handles a channel's request: verifies it, remembers it, queues its message, and answers. The
  * worker does the rest later.
  *
- * Cheap steps come first. A verified request without a message for us, or from a user who is not
- * allowed, gets the same answer as an accepted one. Otherwise the channel would retry it, and a
- * stranger would learn something.
+ * Cheap steps come first. A verified request without a message for us gets the same status as an
+ * accepted one, because the channel would retry any other. A user who is not allowed is told their id
+ * once a day, so that an operator can allow them.
  */
-import { PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { createHash } from "node:crypto";
+import { ConditionalCheckFailedException, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { encodeUserId } from "openclaw-sidecar";
@@ -17,6 +18,7 @@ import type { ChannelMessage, ChannelName, Opened } from "../channels/channel.ts
 import { required, requiredStrings } from "../environment.ts";
 import { logger } from "../log.ts";
 import { deliveryIdOf, type QueuedMessage } from "../message.ts";
+import { Pastes } from "../pastes.ts";
 import { openTable, provedId, secondsFrom, type Table } from "../state-table.ts";
 import { AllowedUsers } from "./allowed-users.ts";
 import { Deliveries } from "./deliveries.ts";
@@ -32,6 +34,7 @@ export class WebhookHandler {
 	readonly #queue = new SQSClient(QUICK);
 	readonly #table: Table = openTable();
 	readonly #deliveries = new Deliveries(this.#table);
+	readonly #pastes = new Pastes(this.#table);
 
 	/** @throws Refusal, Error */
 	async receive(event: APIGatewayProxyEvent, nowMs: number): Promise<APIGatewayProxyResult> {
@@ -54,7 +57,7 @@ export class WebhookHandler {
 		try {
 			return open(delivery, await this.#secrets.current(channel, delivery.nowMs));
 		} catch (error) {
-			if (!(error instanceof Refusal && error.code === "SIGNATURE_INVALID")) throw error;
+			if (!isUnproved(error)) throw error;
 			for (const secret of await this.#secrets.replacing(channel, delivery.nowMs)) {
 				const opened = openOrUndefined(() => open(delivery, secret));
 				if (opened === undefined) continue;
@@ -78,54 +81,140 @@ export class WebhookHandler {
 
 	async #take(
 		channel: ChannelName,
-		{ eventId, sender, text, replyTo }: ChannelMessage,
+		message: ChannelMessage,
 		proof: string | undefined,
 		nowMs: number,
 	): Promise<APIGatewayProxyResult> {
+		const { sender } = message;
 		const userId = await this.#users.find(sender);
 		if (userId === undefined) {
 			logger.warn("security.user-refused", { channel, sender });
-			return json(200, { code: "IGNORED" });
+			if (!(await this.#isFirstToday(sender, commandIn(message), nowMs)))
+				return json(200, { code: "IGNORED" });
 		}
-		const deliveryId = deliveryIdOf(channel, eventId);
+		const deliveryId = deliveryIdOf(channel, message.eventId);
 		if ((await this.#deliveries.admit(deliveryId, proof, nowMs)) === "repeated") {
 			logger.info("webhook.repeated", { channel, deliveryId });
 			return json(200, { code: "DUPLICATE" });
 		}
-		const message: QueuedMessage = {
-			channel,
-			deliveryId,
-			sender,
-			userId,
-			replyTo,
-			...(text !== undefined && { text }),
-		};
-		await this.#queue.send(
-			new SendMessageCommand({
-				QueueUrl: this.#queueUrl,
-				MessageBody: JSON.stringify(message),
-				MessageGroupId: encodeUserId(userId),
-				MessageDeduplicationId: deliveryId,
-			}),
-		);
+		await this.#pass(channel, deliveryId, userId, message, nowMs);
 		// The message is in the queue; an error now would only make the channel retry.
 		await this.#deliveries
 			.markQueued(deliveryId)
 			.catch((error: unknown) => logger.warn("webhook.not-remembered", { deliveryId, error }));
 		logger.info("webhook.queued", { channel, deliveryId });
-		return json(200, { code: "QUEUED" });
+		return json(200, { code: userId === undefined ? "IGNORED" : "QUEUED" });
 	}
+
+	/** Queues it, or adds it to the message whose piece it is. */
+	async #pass(
+		channel: ChannelName,
+		deliveryId: string,
+		userId: string | undefined,
+		message: ChannelMessage,
+		nowMs: number,
+	): Promise<void> {
+		const { sender, language, piece, text, attachments, unread, replyTo } = message;
+		const common = {
+			channel,
+			deliveryId,
+			sender,
+			replyTo,
+			...(language !== undefined && { language }),
+		};
+		const notice = noticeFor(message, userId);
+		if (userId === undefined || notice !== undefined) {
+			const own = { ...common, userId: userId ?? sender, notice };
+			return await this.#send(own, asideGroup(userId ?? sender));
+		}
+		const said = {
+			...(text !== undefined && { text }),
+			...(attachments !== undefined && { attachments }),
+			...(unread !== undefined && { unread }),
+		};
+		const queued = { ...common, ...said, userId };
+		// It would wait behind the turn that it is to end.
+		if (commandIn(message) === "stop")
+			return await this.#send({ ...queued, text: "/stop" }, asideGroup(userId));
+		// A command of the agent is no piece of a text.
+		const mayBePiece = piece !== undefined && text?.startsWith("/") !== true;
+		if (mayBePiece && (await this.#pastes.join(sender, { ...piece, ...said }, nowMs))) return;
+		const mayContinue = piece?.mayContinue === true;
+		if (mayContinue) await this.#pastes.open(sender, deliveryId, { ...piece, ...said }, nowMs);
+		await this.#send({ ...queued, ...(mayContinue && { mayContinue }) }, encodeUserId(userId));
+	}
+
+	async #send(message: QueuedMessage, group: string): Promise<void> {
+		await this.#queue.send(
+			new SendMessageCommand({
+				QueueUrl: this.#queueUrl,
+				MessageBody: JSON.stringify(message),
+				MessageGroupId: group,
+				MessageDeduplicationId: message.deliveryId,
+			}),
+		);
+	}
+
+	/** Twice a day for one who also asks with a command. */
+	async #isFirstToday(
+		sender: string,
+		command: string | undefined,
+		nowMs: number,
+	): Promise<boolean> {
+		const { client, TableName } = this.#table;
+		const expiresAt = secondsFrom(nowMs, 1);
+		try {
+			await client.send(
+				new PutItemCommand({
+					TableName,
+					Item: { id: { S: `stranger#${sender}#${command ?? ""}` }, expiresAt },
+					// DynamoDB deletes expired items up to two days later.
+					ConditionExpression: "attribute_not_exists(id) OR expiresAt < :now",
+					ExpressionAttributeValues: { ":now": secondsFrom(nowMs, 0) },
+				}),
+			);
+			return true;
+		} catch (error) {
+			if (error instanceof ConditionalCheckFailedException) return false;
+			throw error;
+		}
+	}
+}
+
+/** What the bot answers itself. `/start` is what Telegram sends when a person opens the bot. */
+function noticeFor(message: ChannelMessage, userId: string | undefined): QueuedMessage["notice"] {
+	const { sender } = message;
+	if (userId === undefined) return { phrase: "stranger", values: { sender } };
+	if (message.isEdit) return { phrase: "edited", values: {} };
+	const command = commandIn(message);
+	if (command === "whoami") return { phrase: "whoami", values: { sender, user: userId } };
+	if (command === "help" || command === "start") return { phrase: "help", values: {} };
+	return undefined;
+}
+
+function commandIn({ text, attachments }: ChannelMessage): string | undefined {
+	if (attachments !== undefined) return undefined;
+	return /^\s*\/(whoami|help|start|stop)\s*$/.exec(text ?? "")?.[1];
+}
+
+/** Beside the user's turns, which may take minutes. */
+function asideGroup(userId: string): string {
+	return `aside.${createHash("sha256").update(userId).digest("hex")}`;
 }
 
 function openOrUndefined(open: () => Opened): Opened | undefined {
 	try {
 		return open();
 	} catch (error) {
-		if (
-			error instanceof Refusal &&
-			(error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")
-		)
-			return undefined;
+		if (isUnproved(error)) return undefined;
 		throw error;
 	}
+}
+
+/** A secret that lacks what proves requests proves nothing, as a wrong one does. */
+function isUnproved(error: unknown): boolean {
+	return (
+		error instanceof Refusal &&
+		(error.code === "SIGNATURE_INVALID" || error.code === "CHANNEL_MISCONFIGURED")
+	);
 }

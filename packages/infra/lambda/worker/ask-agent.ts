@@ -1,9 +1,11 @@
 /**
- * Sends a user's message to their agent. The outcome is one of three and must be exact: an agent
- * may have acted although nobody received its answer, and would act twice if asked again.
+ * Sends a user's message to their agent. The outcome must be exact: an agent may have acted although
+ * nobody received its answer, and would act twice if asked again.
  *
  * `answered`  with the text
  * `not-asked` the agent certainly did not start; asking again is safe
+ * `refused`   the agent certainly did not start, and would not with the same message
+ * `stopped`   the user ended the turn with /stop
  * `unknown`   the connection broke, or the machine failed while it answered
  */
 import {
@@ -15,8 +17,10 @@ import { sessionIdOf } from "./session-id.ts";
 
 export type Outcome =
 	| { readonly kind: "answered"; readonly text: string }
-	| { readonly kind: "not-asked"; readonly reason: string }
-	| { readonly kind: "unknown"; readonly reason: string };
+	| {
+			readonly kind: "not-asked" | "refused" | "stopped" | "unknown";
+			readonly reason: string;
+	  };
 
 export interface Runtime {
 	readonly arn: string;
@@ -51,17 +55,22 @@ const NOT_BEGUN = new Set([
  * The statuses that the daemon returns before it passes a request on: see docs/agentcore.md. 500
  * and 502 can come after that.
  */
-const DAEMON_NOT_BEGUN = new Set([400, 401, 403, 404, 405, 408, 413, 415, 431, 503]);
+const DAEMON_NOT_BEGUN = new Set([401, 403, 404, 405, 408, 431, 503]);
+const DAEMON_REFUSED = new Set([400, 413, 415]);
+const DAEMON_STOPPED = 409;
 
-/** @param signal ends the wait; the agent continues */
+/**
+ * @param request `prompt` or `messages`, as docs/agentcore.md describes
+ * @param signal ends the wait; the agent continues
+ */
 export async function askAgent(
 	runtime: Runtime,
 	userId: string,
-	text: string,
+	request: object,
 	token: string,
 	signal: AbortSignal,
 ): Promise<Outcome> {
-	const payload = Buffer.from(JSON.stringify({ prompt: text, identityToken: token }));
+	const payload = Buffer.from(JSON.stringify({ ...request, identityToken: token }));
 	try {
 		const { response } = await client.send(
 			new InvokeAgentRuntimeCommand({
@@ -74,13 +83,21 @@ export async function askAgent(
 			}),
 			{ abortSignal: signal },
 		);
-		const body = parseJson((await response?.transformToString("utf-8")) ?? "");
-		if (isRecord(body) && typeof body.response === "string")
-			return { kind: "answered", text: body.response };
+		const text = textOf(parseJson((await response?.transformToString("utf-8")) ?? ""));
+		if (text !== undefined) return { kind: "answered", text };
 		return { kind: "unknown", reason: "the answer contains no text" };
 	} catch (error) {
 		return outcomeOf(error);
 	}
+}
+
+/** The answer to a `prompt`, or a chat completion. */
+function textOf(body: unknown): string | undefined {
+	if (!isRecord(body)) return undefined;
+	if (typeof body.response === "string") return body.response;
+	const choice: unknown = Array.isArray(body.choices) ? body.choices[0] : undefined;
+	const message = isRecord(choice) ? choice.message : undefined;
+	return isRecord(message) && typeof message.content === "string" ? message.content : undefined;
 }
 
 function outcomeOf(error: unknown): Outcome {
@@ -89,14 +106,13 @@ function outcomeOf(error: unknown): Outcome {
 		message = "",
 		code,
 	} = (isRecord(error) ? error : {}) as Readonly<Record<string, string | undefined>>;
+	const reason = code ?? `${name}: ${message}`.slice(0, 300);
+	const status = statusInMachine(name, message);
+	if (DAEMON_REFUSED.has(status)) return { kind: "refused", reason };
+	if (status === DAEMON_STOPPED) return { kind: "stopped", reason };
 	const hasBegun =
-		!NOT_BEGUN.has(name) &&
-		!NOT_BEGUN.has(code ?? "") &&
-		!DAEMON_NOT_BEGUN.has(statusInMachine(name, message));
-	return {
-		kind: hasBegun ? "unknown" : "not-asked",
-		reason: code ?? `${name}: ${message}`.slice(0, 300),
-	};
+		!NOT_BEGUN.has(name) && !NOT_BEGUN.has(code ?? "") && !DAEMON_NOT_BEGUN.has(status);
+	return { kind: hasBegun ? "unknown" : "not-asked", reason };
 }
 
 /**

@@ -3,21 +3,26 @@
  * `answers.ts`.
  */
 import { createHash } from "node:crypto";
+import { type Phrase, say } from "../catalog.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
 import { CHANNELS } from "../channels/by-name.ts";
+import { richText, type Span } from "../format/rich-text.ts";
+import { split } from "../format/split.ts";
 import { logger } from "../log.ts";
 import type { QueuedMessage } from "../message.ts";
+import type { Pastes } from "../pastes.ts";
 import type { SigningKey } from "../signing-key.ts";
 import type { AllowedUsers } from "../webhook/allowed-users.ts";
 import type { Answers } from "./answers.ts";
-import { askAgent, type Runtime } from "./ask-agent.ts";
-import { NOTICES } from "./notices.ts";
-import { splitText } from "./split-text.ts";
+import { askAgent, type Outcome, type Runtime } from "./ask-agent.ts";
+import { collect } from "./attachments.ts";
+import { ShownProgress } from "./shown-progress.ts";
 import { claimsFor, type TokenRules } from "./user-token.ts";
 
 export interface Tools {
 	readonly answers: Answers;
 	readonly users: AllowedUsers;
+	readonly pastes: Pastes;
 	readonly secrets: ChannelSecrets;
 	readonly key: SigningKey;
 	readonly tokenRules: TokenRules;
@@ -42,9 +47,9 @@ export async function handleMessage(
 	attempt: Attempt,
 	tools: Tools,
 ): Promise<void> {
-	const { deliveryId, sender, userId } = message;
+	const { deliveryId, sender, userId, notice } = message;
 	// A user who was removed meanwhile must not wake a machine again, which would write to S3.
-	if ((await tools.users.find(sender)) !== userId) {
+	if (notice === undefined && (await tools.users.find(sender)) !== userId) {
 		logger.warn("security.user-removed", { channel: message.channel, sender, deliveryId });
 		return await tools.answers.forget(deliveryId);
 	}
@@ -52,41 +57,110 @@ export async function handleMessage(
 	if (before.kind === "done") return logger.info("worker.known", { deliveryId });
 	if (before.kind === "answered")
 		return await sendAnswer(message, before.answer, before.sentParts, tools);
-	const answer =
-		before.kind === "asked" ? NOTICES.unknown : await answerTo(message, attempt, tools);
-	await tools.answers.keep(deliveryId, answer);
-	await sendAnswer(message, answer, 0, tools);
+	if (notice !== undefined)
+		return await sendAnswer(message, await saying(message, tools, notice), 0, tools);
+	if (before.kind === "asked")
+		return await sendAnswer(message, await saying(message, tools, { phrase: "unknown" }), 0, tools);
+	const progress = new ShownProgress(message, tools.secrets);
+	try {
+		const answer = await answerTo(message, attempt, tools);
+		await tools.answers.keep(deliveryId, answer);
+		progress.stop();
+		await sendAnswer(message, answer, 0, tools);
+		if (message.mayContinue) await tools.pastes.forget(deliveryId);
+	} finally {
+		await progress.end();
+	}
 }
 
 /** @throws NotAsked */
-async function answerTo(message: QueuedMessage, attempt: Attempt, tools: Tools): Promise<string> {
-	const { deliveryId, text } = message;
-	if (text === undefined) return NOTICES.unreadable;
-	const outcome = await ask(message.userId, text, attempt.signal, tools);
-	logger[outcome.kind === "answered" ? "info" : "error"](`worker.${outcome.kind}`, {
+async function answerTo(queued: QueuedMessage, attempt: Attempt, tools: Tools): Promise<string> {
+	const { deliveryId } = queued;
+	const tell = async (phrase: Phrase, values = {}) =>
+		await saying(queued, tools, { phrase, values });
+	const { request, remarks } = await prepare(queued, tell, tools).catch(async (error: unknown) => {
+		await tools.answers.forget(deliveryId);
+		throw error;
+	});
+	if (request === undefined) return remarks.join("\n\n");
+	const outcome = await ask(queued.userId, request, attempt.signal, tools);
+	const isGood = outcome.kind === "answered" || outcome.kind === "stopped";
+	logger[isGood ? "info" : "error"](`worker.${outcome.kind}`, {
 		deliveryId,
 		...(outcome.kind !== "answered" && { reason: outcome.reason }),
 	});
-	if (outcome.kind === "answered") return outcome.text.trim() === "" ? NOTICES.empty : outcome.text;
-	if (outcome.kind === "unknown") return NOTICES.unknown;
-	await tools.answers.forget(deliveryId);
-	if (attempt.isLast) await sendPart(message, NOTICES.failed, "failed", tools);
-	throw new NotAsked(outcome.reason);
+	if (outcome.kind === "not-asked") {
+		await tools.answers.forget(deliveryId);
+		if (attempt.isLast) await sendPart(queued, richText(await tell("failed")), "failed", tools);
+		throw new NotAsked(outcome.reason);
+	}
+	if (outcome.kind !== "answered") return await tell(outcome.kind);
+	const answer = outcome.text.trim() === "" ? await tell("empty") : outcome.text;
+	return [...remarks, answer].join("\n\n");
+}
+
+type Tell = (phrase: Phrase, values?: Readonly<Record<string, string>>) => Promise<string>;
+
+/**
+ * @returns the request, if the agent can read anything of the message, and what to tell the user
+ * about the rest
+ */
+async function prepare(
+	queued: QueuedMessage,
+	tell: Tell,
+	{ pastes, secrets }: Tools,
+): Promise<{ readonly request?: object; readonly remarks: readonly string[] }> {
+	const { channel } = queued;
+	const pieces = queued.mayContinue ? await pastes.collect(queued.deliveryId) : undefined;
+	const { text, attachments = [], unread = [] } = pieces ?? queued;
+	const { parts, names, problems } = await collect(
+		attachments,
+		channel,
+		await secrets.current(channel),
+	);
+	const remarks: string[] = [];
+	for (const { name, reason, limit } of problems)
+		remarks.push(await tell("unread", { name, reason: await tell(reason, { limit: `${limit}` }) }));
+	for (const phrase of new Set(unread)) remarks.push(await tell(phrase));
+	if (text === undefined && parts.length === 0) return { remarks };
+	const said = text ?? (await tell("attached", { name: names.join(", ") }));
+	if (parts.length === 0) return { request: { prompt: said }, remarks };
+	const content = [{ type: "text", text: said }, ...parts];
+	return { request: { messages: [{ role: "user", content }] }, remarks };
 }
 
 async function ask(
 	userId: string,
-	text: string,
+	request: object,
 	signal: AbortSignal,
 	{ key, tokenRules, runtime }: Tools,
-) {
+): Promise<Outcome> {
 	let token: string;
 	try {
 		token = await key.sign(claimsFor(userId, tokenRules, Date.now()));
 	} catch (error) {
-		return { kind: "not-asked", reason: `no token: ${(error as Error).message}` } as const;
+		return { kind: "not-asked", reason: `no token: ${(error as Error).message}` };
 	}
-	return await askAgent(runtime, userId, text, token, signal);
+	return await askAgent(runtime, userId, request, token, signal);
+}
+
+/** In the user's language, if the channel tells it. */
+async function saying(
+	{ channel, language, replyTo, deliveryId }: QueuedMessage,
+	{ secrets }: Tools,
+	{
+		phrase,
+		values,
+	}: { readonly phrase: Phrase; readonly values?: Readonly<Record<string, string>> },
+): Promise<string> {
+	const { languageOf } = CHANNELS[channel];
+	let spoken = language;
+	if (spoken === undefined && languageOf !== undefined)
+		spoken = await languageOf(replyTo, await secrets.current(channel)).catch((error: unknown) => {
+			logger.info("worker.language-unknown", { deliveryId, error });
+			return undefined;
+		});
+	return say(spoken, phrase, values);
 }
 
 async function sendAnswer(
@@ -95,10 +169,10 @@ async function sendAnswer(
 	sentParts: number,
 	tools: Tools,
 ): Promise<void> {
-	const parts = splitText(answer, CHANNELS[message.channel].maxPartLength);
-	for (const [index, text] of parts.entries()) {
+	const parts = split(richText(answer), CHANNELS[message.channel].maxPartLength);
+	for (const [index, spans] of parts.entries()) {
 		if (index < sentParts) continue;
-		await sendPart(message, text, String(index), tools);
+		await sendPart(message, spans, String(index), tools);
 		await tools.answers.noteSent(message.deliveryId, index + 1);
 	}
 	await tools.answers.finish(message.deliveryId);
@@ -107,10 +181,10 @@ async function sendAnswer(
 
 async function sendPart(
 	{ channel, deliveryId, replyTo }: QueuedMessage,
-	text: string,
+	spans: readonly Span[],
 	name: string,
 	tools: Tools,
 ): Promise<void> {
 	const id = createHash("sha256").update(`${deliveryId} ${name}`).digest("hex").slice(0, 40);
-	await CHANNELS[channel].send({ text, replyTo, id }, await tools.secrets.current(channel));
+	await CHANNELS[channel].send({ spans, replyTo, id }, await tools.secrets.current(channel));
 }

@@ -1,16 +1,16 @@
 /**
  * Handles a batch of the queue. Users are independent, but the messages of one user stay in order.
  * After a failure, the rest of that user's messages is left for later, unhandled. Failed messages
- * return after 15 s, then 30 s and so on. The queue's visibility timeout would be too long, because
- * it must exceed the agent's time limit.
+ * return after 10, 20, 40 and then every 60 s. The queue's visibility timeout would be too long,
+ * because it must exceed the agent's time limit.
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
 import { QUICK } from "../aws-limits.ts";
 import { logger } from "../log.ts";
 
-const FIRST_PAUSE_S = 15;
-const MAX_PAUSE_S = 900;
+const FIRST_PAUSE_S = 10;
+const MAX_PAUSE_S = 60;
 
 const client = new SQSClient(QUICK);
 
@@ -50,8 +50,13 @@ async function handleInOrder(
 	return [];
 }
 
+/** @param receives the attempts so far */
+export function pauseAfterS(receives: number): number {
+	return Math.min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (receives - 1));
+}
+
 async function bringBackSoon(QueueUrl: string, record: SQSRecord): Promise<void> {
-	const VisibilityTimeout = Math.min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (receiveCount(record) - 1));
+	const VisibilityTimeout = pauseAfterS(receiveCount(record));
 	const command = new ChangeMessageVisibilityCommand({
 		QueueUrl,
 		ReceiptHandle: record.receiptHandle,

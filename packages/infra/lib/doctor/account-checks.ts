@@ -5,9 +5,9 @@
 import type { Config } from "../config.ts";
 import { REGIONS } from "../regions.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
+import { checkLogPolicies } from "./log-policies-check.ts";
 import { checkModel, type ModelAccess } from "./model-check.ts";
 import { checkPlatform } from "./platform-check.ts";
-import { checkLogPolicies } from "./log-policies-check.ts";
 import { checkTrails, type TrailAnswers } from "./trail-check.ts";
 import { checkVpc, type VpcAnswers } from "./vpc-checks.ts";
 

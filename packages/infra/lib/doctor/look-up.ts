@@ -1,8 +1,8 @@
 /** Queries the real machine and the real account for the checks. */
 import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
-import { versionParameter } from "../bootstrap.ts";
 import type { RouteTable, Subnet, VpcEndpoint } from "@aws-sdk/client-ec2";
+import { versionParameter } from "../bootstrap.ts";
 import type { Account } from "./account-checks.ts";
 import type { Machine } from "./machine-checks.ts";
 

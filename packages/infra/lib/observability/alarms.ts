@@ -153,7 +153,7 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 			name: "RuntimeSystemErrors",
 			metric: runtimeMetric(runtime, "SystemErrors"),
 			threshold: 3,
-			why: "Failures of the platform itself. The queue repeats a message twice, so fewer than three affect no user.",
+			why: "Failures of the platform itself. The queue repeats a message for 5 minutes, so fewer than three affect no user.",
 		},
 	];
 }
@@ -207,7 +207,7 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "The secret in use is unchanged. The function's log names the failed step and the reason. NOTHING_STAGED is the reminder to stage a new one.",
+			why: "The secret in use is unchanged. The function's log names the failed step and the reason: a staged value was refused, or the channel no longer accepts the current secret. A rotation with nothing to change does not fail.",
 		})),
 	];
 }
@@ -280,7 +280,7 @@ function queueAlarms({ router }: Watched): readonly AlarmSpec[] {
 				statistic: Stats.MAXIMUM,
 			}),
 			threshold: 1,
-			why: "A message failed three times, and its user was informed. The saved query `failed turns` shows the reasons. The queue keeps it for 14 days: fix the cause, then redrive.",
+			why: "A message failed in each attempt for 5 minutes, and its user was informed. The saved query `failed turns` shows the reasons. The queue keeps it for 14 days: fix the cause, then redrive.",
 		},
 		{
 			name: "QueueAge",

@@ -47,12 +47,13 @@ export function parseSettings(settings: readonly string[]): Readonly<Record<stri
 
 /** @throws ToolError USAGE */
 export function configOf(context: Context, env: NodeJS.ProcessEnv = process.env): Config {
-	const region = env.AWS_REGION ?? env.AWS_DEFAULT_REGION;
+	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_ENV } = env;
+	const region = AWS_REGION ?? AWS_DEFAULT_REGION;
 	try {
-		return readConfig(
-			new App({ context, analyticsReporting: false }).node,
-			region === undefined ? {} : { CDK_DEFAULT_REGION: region },
-		);
+		return readConfig(new App({ context, analyticsReporting: false }).node, {
+			OPENCLAW_ENV,
+			...(region !== undefined && { CDK_DEFAULT_REGION: region }),
+		});
 	} catch (error) {
 		throw new ToolError("USAGE", (error as Error).message, "change the setting");
 	}
@@ -78,6 +79,8 @@ export interface Outputs {
 	readonly workerLogs: string | undefined;
 	/** URL by channel. */
 	readonly webhooks: Readonly<Partial<Record<Channel, string>>>;
+	/** What lets this deployment's own requests past WAF's rule on Telegram's addresses. */
+	readonly probeKey: string;
 	/** Name by channel. */
 	readonly secrets: Readonly<Partial<Record<Channel, string>>>;
 }
@@ -118,6 +121,8 @@ export async function readOutputs(config: Config): Promise<Outputs> {
 		usersTable: found.get("UsersTable"),
 		workerLogs: found.get("WorkerLogs"),
 		webhooks: byChannel("Webhook"),
+		// As `Firewall.probeKey`.
+		probeKey: Stacks[0]?.StackId?.split("/")[2] ?? "",
 		secrets: byChannel("Secret"),
 	};
 }

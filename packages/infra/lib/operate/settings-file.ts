@@ -1,6 +1,7 @@
 /** Answers are kept where CDK reads them: in `context` of the installation's `cdk.json`. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
+import { BOOTSTRAP_QUALIFIER, TOOLKIT_STACK } from "../bootstrap.ts";
 import { type Context, HOME } from "./installation.ts";
 
 /** @returns whether the file changed */
@@ -9,11 +10,13 @@ export function writeContext(directory: string, answers: Context): boolean {
 	const before = existsSync(path) ? readFileSync(path, "utf8") : undefined;
 	const file = JSON.parse(before ?? "{}") as { readonly context?: Context };
 	const app = `node ${relative(directory, resolve(HOME, "bin/app.ts"))}`;
-	const after = `${JSON.stringify(
-		{ app, ...file, context: { ...file.context, ...answers } },
-		null,
-		"\t",
-	)}\n`;
+	const context = {
+		[BOOTSTRAP_QUALIFIER.key]: BOOTSTRAP_QUALIFIER.value,
+		...file.context,
+		...answers,
+	};
+	const all = { app, toolkitStackName: TOOLKIT_STACK, ...file, context };
+	const after = `${JSON.stringify(all, null, "\t")}\n`;
 	if (before !== undefined && isSame(before, after)) return false;
 	mkdirSync(directory, { recursive: true });
 	writeFileSync(path, after);

@@ -62,7 +62,7 @@ export async function smokeTest(
 	{ user, seconds = DEFAULT_SECONDS, pauseMs }: SmokeChoice,
 	io: Io,
 ) {
-	const { usersTable, workerLogs, webhooks, secrets } = outputs;
+	const { usersTable, workerLogs, webhooks, secrets, probeKey } = outputs;
 	if (usersTable === undefined || workerLogs === undefined)
 		throw new ToolError(
 			"OWN_ISSUER",
@@ -99,6 +99,7 @@ export async function smokeTest(
 		sender,
 		url,
 		secret,
+		probeKey,
 		workerLogs,
 		timeoutMs: seconds * 1_000,
 		say: io.err,

@@ -13,6 +13,7 @@ import { CHANNELS } from "../../lambda/channels/by-name.ts";
 import { deliveryIdOf } from "../../lambda/message.ts";
 import { deliveryOf } from "../../lambda/webhook/delivery.ts";
 import type { Channel } from "../config.ts";
+import { PROBE_HEADER } from "../firewall.ts";
 import { type ChannelRequest, requestAs } from "./channel-request.ts";
 import type { SecretFields } from "./channel-setup.ts";
 import { ToolError } from "./tool-error.ts";
@@ -27,6 +28,7 @@ export interface SmokeOptions {
 	readonly sender: string;
 	readonly url: string;
 	readonly secret: SecretFields;
+	readonly probeKey: string;
 	readonly workerLogs: string;
 	/** A first machine starts, restores, and asks its model. */
 	readonly timeoutMs: number;
@@ -42,11 +44,11 @@ export interface SmokeResult {
 
 /** @throws ToolError SMOKE_FAILED, with the part that failed and its reason */
 export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
-	const { channel, sender, url, secret, say } = options;
+	const { channel, sender, secret, say } = options;
 	const startedMs = Date.now();
 	const request = await requestAs(channel, sender, TEXT, secret);
 	const deliveryId = deliveryIdOfRequest(channel, request, secret);
-	await knock(url, request, sender);
+	await knock(options, request);
 	const queuedMs = Date.now() - startedMs;
 	say(`the door took the message in ${queuedMs} ms; waiting for the agent`);
 	await untilAnswered(options, deliveryId, startedMs);
@@ -67,16 +69,15 @@ function deliveryIdOfRequest(
 }
 
 async function knock(
-	url: string,
+	{ url, sender, probeKey }: SmokeOptions,
 	{ headers, body }: ChannelRequest,
-	sender: string,
 ): Promise<void> {
 	let status: number;
 	let code: unknown;
 	try {
 		const response = await fetch(url, {
 			method: "POST",
-			headers: { "content-type": "application/json", ...headers },
+			headers: { "content-type": "application/json", [PROBE_HEADER]: probeKey, ...headers },
 			body,
 			redirect: "error",
 			signal: AbortSignal.timeout(15_000),

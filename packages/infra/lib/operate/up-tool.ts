@@ -8,6 +8,7 @@
  */
 import { resolve } from "node:path";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
+import { qualifierOf } from "../bootstrap.ts";
 import type { Channel, Config } from "../config.ts";
 import { checkAccount } from "../doctor/account-checks.ts";
 import type { Check } from "../doctor/check.ts";
@@ -27,6 +28,7 @@ import { type Cdk, cdkCommand } from "./cdk.ts";
 import { ChannelSecretStore } from "./channel-secrets.ts";
 import { SETUPS } from "./channel-setup.ts";
 import {
+	type Context,
 	configOf,
 	type Outputs,
 	parseSettings,
@@ -49,7 +51,7 @@ import { UserTable } from "./user-table.ts";
 
 export interface UpPorts {
 	readonly cdk: Cdk;
-	readonly doctor: (config: Config) => Promise<readonly Check[]>;
+	readonly doctor: (config: Config, context: Context) => Promise<readonly Check[]>;
 	/** Between two looks at a rotation, or at the worker's log. */
 	readonly pauseMs?: number;
 }
@@ -120,10 +122,10 @@ async function up(options: UpOptions, io: Io, ports: UpPorts): Promise<void> {
 	await finish({ config, region, outputs }, options, io, ports);
 }
 
-async function doctor(config: Config): Promise<readonly Check[]> {
+async function doctor(config: Config, context: Context): Promise<readonly Check[]> {
 	return [
 		...checkMachine(lookAtMachine()),
-		...(await checkAccount(config, askAccount(regionOf(config)))),
+		...(await checkAccount(config, askAccount(regionOf(config), qualifierOf(context)))),
 	];
 }
 
@@ -136,7 +138,7 @@ async function check(
 	io: Io,
 	{ doctor, cdk }: UpPorts,
 ): Promise<void> {
-	const checks = await doctor(config);
+	const checks = await doctor(config, readContext(directory));
 	for (const { name, outcome, found, remedy } of checks)
 		if (outcome !== "ok") io.err(`${outcome} ${name}: ${found}${remedy ? ` -> ${remedy}` : ""}`);
 	const failed = checks.filter(({ outcome }) => outcome === "failed");

@@ -1,0 +1,71 @@
+/**
+ * Shows the user that their message is being worked on, at once and until the answer comes, because
+ * a machine that wakes takes seconds and a turn minutes. A sign that cannot be shown neither delays
+ * nor fails the turn.
+ */
+import { setTimeout as wait } from "node:timers/promises";
+import type { ChannelSecrets } from "../channel-secrets.ts";
+import { CHANNELS } from "../channels/by-name.ts";
+import { logger } from "../log.ts";
+import type { QueuedMessage } from "../message.ts";
+
+/** A sign that comes later is worth nothing. */
+const MAX_CALL_MS = 3_000;
+
+export class ShownProgress {
+	readonly #message: QueuedMessage;
+	readonly #secrets: ChannelSecrets;
+	readonly #stopped = new AbortController();
+	readonly #showing: Promise<void>;
+	#shown: string | undefined;
+	#isLogged = false;
+
+	/** Shows the sign. Nothing waits for it. */
+	constructor(message: QueuedMessage, secrets: ChannelSecrets) {
+		this.#message = message;
+		this.#secrets = secrets;
+		this.#showing = this.#keepShowing();
+	}
+
+	/** Shows it no more: the answer is about to be sent, after which a new sign would mislead. */
+	stop(): void {
+		this.#stopped.abort();
+	}
+
+	/** Removes the sign. */
+	async end(): Promise<void> {
+		this.stop();
+		await this.#showing;
+		const { channel, replyTo } = this.#message;
+		const shown = this.#shown;
+		if (shown === undefined) return;
+		await this.#try(async (signal) => {
+			const secret = await this.#secrets.current(channel);
+			await CHANNELS[channel].progress.remove?.(shown, replyTo, secret, signal);
+		});
+	}
+
+	async #keepShowing(): Promise<void> {
+		const { channel, replyTo } = this.#message;
+		const { progress } = CHANNELS[channel];
+		const { signal } = this.#stopped;
+		do {
+			await this.#try(async (callSignal) => {
+				const secret = await this.#secrets.current(channel);
+				this.#shown = (await progress.show(replyTo, secret, callSignal)) ?? this.#shown;
+			});
+			if (progress.everyMs === undefined) return;
+			await wait(progress.everyMs, undefined, { signal }).catch(() => {});
+		} while (!signal.aborted);
+	}
+
+	async #try(act: (signal: AbortSignal) => Promise<void>): Promise<void> {
+		try {
+			await act(AbortSignal.timeout(MAX_CALL_MS));
+		} catch (error) {
+			if (!this.#isLogged)
+				logger.info("worker.no-progress-sign", { deliveryId: this.#message.deliveryId, error });
+			this.#isLogged = true;
+		}
+	}
+}
