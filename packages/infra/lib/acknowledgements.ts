@@ -91,13 +91,13 @@ function operating(stack: Stack, config: Config): readonly Acknowledgement[] {
 		),
 		found(
 			"Operator",
-			`<${bucket}.Arn>/users/*`,
+			`${bucket}/users/*`,
 			"erases any user, and reads none; each session of the tools is narrowed to one namespace",
 		),
-		found("Operator", `<${bucket}.Arn>/audit/*`, "creates audit records, which nobody can replace"),
+		found("Operator", `${bucket}/audit/*`, "creates audit records, which nobody can replace"),
 		found(
 			"Repairer",
-			`<${bucket}.Arn>/users/*/log/*`,
+			`${bucket}/users/*/log/*`,
 			"repairs any log; each session of the tools is narrowed to one namespace",
 		),
 	];

@@ -273,11 +273,4 @@ describe("a deployment that could answer nobody", () => {
 		for (const region of Object.keys(REGIONS).filter((name) => !name.startsWith("us-gov-")))
 			expect(configOf({ "openclaw:region": region }).models).toHaveLength(1);
 	});
-
-	test("is announced if nobody is allowed yet, because users can be added later", () => {
-		const warnings = ({ stack }: Synthesised) =>
-			stack.node.metadata.filter(({ data }) => String(data).includes("NOBODY_ALLOWED"));
-		expect(warnings(newVpc)).toEqual([]);
-		expect(warnings(synthesise("new-vpc", { "openclaw:allowedUsers": [] }))).toHaveLength(1);
-	});
 });

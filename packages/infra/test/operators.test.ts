@@ -158,11 +158,11 @@ describe("an operator's role", () => {
 			statements
 				.filter(({ Action }) => [Action].flat().includes(action))
 				.flatMap(({ Resource }) => Resource);
-		expect(of("dynamodb:PutItem")).toEqual([`${usersTable}.Arn`]);
-		expect(of("dynamodb:DeleteItem")).toEqual([`${usersTable}.Arn`]);
+		expect(of("dynamodb:PutItem")).toEqual([table(usersTable)]);
+		expect(of("dynamodb:DeleteItem")).toEqual([table(usersTable)]);
 		expect(of("bedrock-agentcore:StopRuntimeSession")).toEqual([
-			expect.stringMatching(/^AgentRuntime\w+\.AgentRuntimeArn$/),
-			expect.stringMatching(/^AgentRuntimeEndpointlive\w+\.AgentRuntimeEndpointArn$/),
+			expect.stringMatching(/:runtime\/AgentRuntime\w+$/),
+			expect.stringMatching(/:runtime\/OpenClaw\/runtime-endpoint\/AgentRuntimeEndpointlive\w+$/),
 		]);
 		expect(table(stateTable)).not.toBe(table(usersTable));
 		expect(

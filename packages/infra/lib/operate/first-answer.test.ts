@@ -179,6 +179,7 @@ describe("infra:up without a terminal", () => {
 		expect([status, err]).toEqual([0, expect.stringMatching(/answered after/)]);
 		expect(cdkCalls).toEqual(["deploy --require-approval never"]);
 		expect(savedContext()).toEqual({
+			"@aws-cdk/core:bootstrapQualifier": "openclaw",
 			"openclaw:region": "us-east-1",
 			"openclaw:channels": ["telegram"],
 			"openclaw:models": ["global.a.b"],
