@@ -57,6 +57,8 @@ function example(pattern: string): string {
 /** A resource that the action is about, and that the pattern covers. */
 function resourceFor(action: string, pattern: string): string {
 	const [service = ""] = action.split(":");
+	// The evaluator's data lists no resource for it. AWS documents that log groups are one.
+	if (action === "logs:DescribeLogGroups") return "*";
 	if (pattern === "*") return RESOURCES[action] ?? RESOURCES[service] ?? "*";
 	if (service !== "logs") return example(pattern);
 	const [group] = /^arn:aws:logs:[^:]*:\d*:log-group:[^:]*/.exec(
@@ -74,6 +76,7 @@ function known<T>(policy: T): T {
 	const text = JSON.stringify(policy)
 		.replaceAll(/"[^"]*:aud"/g, '"accounts.google.com:aud"')
 		.replaceAll("kms:EncryptionContext:aws:logs:arn", "kms:EncryptionAlgorithm")
+		.replaceAll(/("Resource":\[?)"arn:aws:logs:[^"]*:log-group:\*"/g, '$1"*"')
 		.replaceAll(/(:log-group:[^":*]*)(:\*)?"/g, '$1*"');
 	return JSON.parse(text) as T;
 }
@@ -94,7 +97,8 @@ function satisfying({ Condition = {} }: PolicyStatement): Context {
 		for (const [key, values] of Object.entries(keys)) {
 			const [first = ""] = [values as string | string[]].flat();
 			if (/^(StringNot|ArnNot|Null$)/.test(operator)) continue;
-			context[key] = operator.startsWith("ForAllValues") ? [first] : example(first);
+			if (operator === "NumericLessThan") context[key] = String(Number(first) - 1);
+			else context[key] = operator.startsWith("ForAllValues") ? [first] : example(first);
 		}
 	}
 	if ("aws:RequestTag/namespace" in context) context["aws:RequestTag/namespace"] = "anna";
@@ -161,8 +165,11 @@ function ofTrust(place: Deployed): readonly Ask[] {
 		return each(`trust of ${id}`, trust, (statement) =>
 			principalsOf(statement).map((principal) => ({
 				resource: `arn:aws:iam::${ACCOUNT}:role/${id}`,
-				principal,
 				onResource: trust,
+				// An account's root in a trust policy leaves the choice to the policies of its users.
+				...(principal.endsWith(":root")
+					? { principal: `arn:aws:iam::${ACCOUNT}:user/anna`, identity: ANYTHING }
+					: { principal }),
 			})),
 		);
 	});

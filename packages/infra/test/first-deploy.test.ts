@@ -47,7 +47,18 @@ describe("the order of creation", () => {
 		],
 		["the endpoint", "BedrockAgentCore::RuntimeEndpoint", "", ["AgentRuntimeLogs"]],
 		["the stage, which writes access logs", "ApiGateway::Stage", "", ["WebhookApiAccount"]],
-		["the worker's queue", "Lambda::EventSourceMapping", "", ["RouterWorkerRoleDefaultPolicy"]],
+		[
+			"the worker's queue",
+			"Lambda::EventSourceMapping",
+			"RouterWorker",
+			["RouterWorkerRoleDefaultPolicy"],
+		],
+		[
+			"retention's queue",
+			"Lambda::EventSourceMapping",
+			"RetentionHandler",
+			["WorkspaceBucketSweeperDefaultPolicy"],
+		],
 		["the trail", "CloudTrail::Trail", "", ["AuditTrailBucketPolicy"]],
 	])("puts %s after what it calls", (_, type, prefix, expected) => {
 		const [id] = Object.keys(newVpc.template.findResources(`AWS::${type}`)).filter((name) =>

@@ -119,7 +119,7 @@ async function untilAnswered(
 	const told = new Set<string>();
 	let last = "the worker logged nothing about it";
 	let hasReason = false;
-	while (Date.now() - startedMs < timeoutMs) {
+	for (;;) {
 		const lines = await linesAbout(client, workerLogs, deliveryId, startedMs);
 		for (const { event, reason = "" } of lines) {
 			const line = `${event} ${reason}`.trim();
@@ -132,6 +132,7 @@ async function untilAnswered(
 		const events = new Set(lines.map(({ event }) => event));
 		if (events.has("worker.answered") && events.has("worker.sent")) return;
 		if (events.has("worker.unknown") || events.has("security.user-removed")) break;
+		if (Date.now() - startedMs >= timeoutMs) break;
 		await wait(pauseMs);
 	}
 	throw failed(
