@@ -23,7 +23,7 @@ import { KINDS } from "../../testkit/functions/message-kinds.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { CATALOG } from "./catalog.ts";
-import type { CHANNELS } from "./channels/by-name.ts";
+import type { OUTBOUND } from "./channels/outbound.ts";
 
 asInOwnProcess();
 
@@ -34,7 +34,7 @@ let channels: FakeChannel;
 let runtime: FakeRuntime;
 let front: LocalServer;
 let worker: typeof import("./worker.ts").handler;
-let own: typeof CHANNELS;
+let own: typeof OUTBOUND;
 
 beforeAll(async () => {
 	vi.doMock("./log.ts", async () => {
@@ -64,7 +64,7 @@ beforeAll(async () => {
 	});
 	const { handler } = await import("./webhook.ts");
 	worker = (await import("./worker.ts")).handler;
-	own = (await import("./channels/by-name.ts")).CHANNELS;
+	own = (await import("./channels/outbound.ts")).OUTBOUND;
 	front = await startApiFront(() => handler);
 	servers.unshift(aws, channels, runtime, front);
 });

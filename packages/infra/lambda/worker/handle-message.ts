@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { type Phrase, say } from "../catalog.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
-import { CHANNELS } from "../channels/by-name.ts";
+import { OUTBOUND } from "../channels/outbound.ts";
 import { richText, type Span } from "../format/rich-text.ts";
 import { split } from "../format/split.ts";
 import { logger } from "../log.ts";
@@ -146,7 +146,7 @@ async function saying(
 		values,
 	}: { readonly phrase: Phrase; readonly values?: Readonly<Record<string, string>> },
 ): Promise<string> {
-	const { languageOf } = CHANNELS[channel];
+	const { languageOf } = OUTBOUND[channel];
 	let spoken = language;
 	if (spoken === undefined && languageOf !== undefined)
 		spoken = await languageOf(replyTo, await secrets.current(channel)).catch((error: unknown) => {
@@ -162,7 +162,7 @@ async function sendAnswer(
 	sentParts: number,
 	tools: Tools,
 ): Promise<void> {
-	const parts = split(richText(answer), CHANNELS[message.channel].maxPartLength);
+	const parts = split(richText(answer), OUTBOUND[message.channel].maxPartLength);
 	for (const [index, spans] of parts.entries()) {
 		if (index < sentParts) continue;
 		await sendPart(message, spans, String(index), tools);
@@ -179,5 +179,5 @@ async function sendPart(
 	tools: Tools,
 ): Promise<void> {
 	const id = createHash("sha256").update(`${deliveryId} ${name}`).digest("hex").slice(0, 40);
-	await CHANNELS[channel].send({ spans, replyTo, id }, await tools.secrets.current(channel));
+	await OUTBOUND[channel].send({ spans, replyTo, id }, await tools.secrets.current(channel));
 }
