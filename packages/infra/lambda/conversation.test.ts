@@ -448,12 +448,15 @@ describe("the bot itself says", () => {
 
 	test("what failed and what to do, in the user's language", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
-		await post(feishuMessage());
-		expect(await work(8)).toBe(1);
-		expect(texts()).toEqual([zh.failed]);
+		for (let attempt = 1; attempt <= 8; attempt++) {
+			await post(feishuMessage());
+			expect(await work(attempt)).toBe(1);
+		}
+		expect(texts()).toEqual([zh.delayed, zh.failed]);
+		channels.calls.length = 0;
 		runtime.refusal = undefined;
 		runtime.machine = () => ({ status: 500, body: {} });
-		expect(await say(feishuMessage())).toEqual([zh.failed, zh.unknown]);
+		expect(await say(feishuMessage())).toEqual([zh.unknown]);
 	});
 
 	test.each([400, 413, 415])(

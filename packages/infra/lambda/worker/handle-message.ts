@@ -28,11 +28,16 @@ export interface Tools {
 }
 
 export interface Attempt {
+	/** From 1. */
+	readonly number: number;
 	/** The queue does not deliver it again. */
 	readonly isLast: boolean;
 	/** Ends the wait for the agent early enough to tell the user. */
 	readonly signal: AbortSignal;
 }
+
+/** Half a minute after the first. Before, the agent is usually back. */
+const TELLING_ATTEMPT = 3;
 
 /** The message was not processed, and another attempt is safe. */
 class NotAsked extends Error {
@@ -84,7 +89,9 @@ async function answerTo(queued: QueuedMessage, attempt: Attempt, tools: Tools): 
 	});
 	if (outcome.kind === "not-asked") {
 		await tools.answers.forget(deliveryId);
-		if (attempt.isLast) await sendPart(queued, richText(await tell("failed")), "failed", tools);
+		const phrase = attempt.isLast ? "failed" : "delayed";
+		if (attempt.isLast || attempt.number === TELLING_ATTEMPT)
+			await sendPart(queued, richText(await tell(phrase)), phrase, tools);
 		throw new NotAsked(outcome.reason);
 	}
 	if (outcome.kind !== "answered") return await tell(outcome.kind);
