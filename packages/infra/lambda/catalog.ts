@@ -6,6 +6,8 @@ const EN = {
 	empty: "Your agent gave no answer.",
 	unknown:
 		"The connection to your agent was lost. It may or may not have done what you asked for. Please check, and ask again if it has not.",
+	delayed:
+		"Your agent cannot be reached at the moment. I keep trying for 5 minutes, so you need not write again.",
 	failed:
 		"Your agent could not be reached for 5 minutes, so it did not read your last message. Please send it again later.",
 	refused:
@@ -38,6 +40,7 @@ const ZH: Readonly<Record<Phrase, string>> = {
 	empty: "您的助手没有给出回答。",
 	unknown:
 		"与您的助手的连接中断了。它可能已经完成了您的请求，也可能没有。请先确认，如果没有完成，请再说一次。",
+	delayed: "暂时无法连接到您的助手。我会继续尝试 5 分钟，您不必重新发送。",
 	failed: "5 分钟内无法连接到您的助手，它没有读到您的上一条消息。请稍后重新发送。",
 	refused: "您的助手无法接收这条消息，所以没有读到它。请换一种方式发送，例如缩短内容或去掉附件。",
 	stopped: "已停止。",

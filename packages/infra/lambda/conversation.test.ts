@@ -23,7 +23,7 @@ import { KINDS } from "../../testkit/functions/message-kinds.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { CATALOG } from "./catalog.ts";
-import type { CHANNELS } from "./channels/by-name.ts";
+import type { OUTBOUND } from "./channels/outbound.ts";
 
 asInOwnProcess();
 
@@ -34,7 +34,7 @@ let channels: FakeChannel;
 let runtime: FakeRuntime;
 let front: LocalServer;
 let worker: typeof import("./worker.ts").handler;
-let own: typeof CHANNELS;
+let own: typeof OUTBOUND;
 
 beforeAll(async () => {
 	vi.doMock("./log.ts", async () => {
@@ -64,7 +64,7 @@ beforeAll(async () => {
 	});
 	const { handler } = await import("./webhook.ts");
 	worker = (await import("./worker.ts")).handler;
-	own = (await import("./channels/by-name.ts")).CHANNELS;
+	own = (await import("./channels/outbound.ts")).OUTBOUND;
 	front = await startApiFront(() => handler);
 	servers.unshift(aws, channels, runtime, front);
 });
@@ -448,12 +448,15 @@ describe("the bot itself says", () => {
 
 	test("what failed and what to do, in the user's language", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
-		await post(feishuMessage());
-		expect(await work(8)).toBe(1);
-		expect(texts()).toEqual([zh.failed]);
+		for (let attempt = 1; attempt <= 8; attempt++) {
+			await post(feishuMessage());
+			expect(await work(attempt)).toBe(1);
+		}
+		expect(texts()).toEqual([zh.delayed, zh.failed]);
+		channels.calls.length = 0;
 		runtime.refusal = undefined;
 		runtime.machine = () => ({ status: 500, body: {} });
-		expect(await say(feishuMessage())).toEqual([zh.failed, zh.unknown]);
+		expect(await say(feishuMessage())).toEqual([zh.unknown]);
 	});
 
 	test.each([400, 413, 415])(

@@ -369,6 +369,23 @@ test("a channel with an incomplete secret refuses all requests like forged ones,
 	aws.secrets.set("secret-slack", { AWSCURRENT: SECRETS.slack });
 });
 
+test.each(Object.entries(MESSAGES))(
+	"a first secret of %s proves requests while its rotation tests it, and no other does",
+	async (channel, message) => {
+		vi.resetModules();
+		const { handler } = await import("./webhook.ts");
+		await using other = await startApiFront(() => handler);
+		const own = SECRETS[channel as "slack"];
+		const { bot_token } = own;
+		const send = async (request: WebhookRequest) =>
+			(await fetch(other.url + request.path, { method: "POST", ...request })).status;
+		aws.secrets.set(`secret-${channel}`, { AWSCURRENT: { bot_token }, AWSPENDING: own });
+		expect(await send(message({ secret: "forged" }))).toBe(401);
+		expect(await send(message())).toBe(200);
+		aws.secrets.set(`secret-${channel}`, { AWSCURRENT: own });
+	},
+);
+
 test("forgeries cost at most three reads of the secrets in ten seconds", async () => {
 	vi.resetModules();
 	const { handler } = await import("./webhook.ts");

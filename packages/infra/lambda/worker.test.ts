@@ -321,13 +321,15 @@ describe("a message that the agent refused", () => {
 
 	test("returns soon, and after the last attempt the user is informed before it goes to the dead-letter queue", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
-		const one = record({ receives: 3 });
+		const one = record({ receives: 2 });
 		await work(one);
 		expect(texts()).toEqual([]);
+		await work(again(one, 3));
+		expect(texts()).toEqual([EN.delayed]);
 		expect(await work(again(one, 4))).toEqual([one.messageId]);
-		expect(texts()).toEqual([EN.failed]);
+		expect(texts()).toEqual([EN.delayed, EN.failed]);
 		expect(aws.calls.filter((call) => call === "AmazonSQS.ChangeMessageVisibility")).toHaveLength(
-			2,
+			3,
 		);
 	});
 });

@@ -53,6 +53,7 @@ export async function handler(
 	);
 	return await handleBatch(event, queueUrl, async (record) => {
 		const message = QueuedMessage.parse(parseJson(record.body));
-		await handleMessage(message, { isLast: receiveCount(record) >= maxReceives, signal }, tools());
+		const number = receiveCount(record);
+		await handleMessage(message, { number, isLast: number >= maxReceives, signal }, tools());
 	});
 }

@@ -124,7 +124,7 @@ export class Firewall extends Construct {
 
 	#fromTelegram(ranges: readonly string[], priority: number): wafv2.CfnWebACL.RuleProperty {
 		const addresses = new wafv2.CfnIPSet(this, "Telegram", {
-			description: "Where Telegram's webhooks come from",
+			description: "Addresses of Telegram webhooks",
 			scope: "REGIONAL",
 			ipAddressVersion: "IPV4",
 			addresses: [...ranges],

@@ -85,6 +85,8 @@ describe("settings", () => {
 		[{ "openclaw:allowedUsers": '{"telegram.1": 2}' }, /telegram\.1: 2 is no name of a person/],
 		[{ "openclaw:allowedUsers": { "telegram.1": "" } }, /telegram\.1: "" is no name/],
 		[{ "openclaw:allowedUsers": 4711 }, /must be a list or an object of users, not 4711/],
+		[{ "openclaw:telegramRanges": "149.154.160.0" }, /openclaw:telegramRanges/],
+		[{ "openclaw:feishuHost": "feishu.example" }, /feishuHost.*open\.larksuite\.com/],
 	])("%j is refused", (context, message) => {
 		expect(() => config(context)).toThrow(message);
 	});
@@ -92,6 +94,20 @@ describe("settings", () => {
 	test("are all in docs/deploy.md, which `pnpm docs:write` writes", () => {
 		const document = readFileSync(new URL("../../../docs/deploy.md", import.meta.url), "utf8");
 		expect(document).toBe(withSettings(document));
+	});
+
+	test("name the host of Feishu or Lark to every function that calls it or tells its language", () => {
+		const { template } = synthesise("public", { "openclaw:feishuHost": "open.larksuite.com" });
+		const told = Object.entries(template.findResources("AWS::Lambda::Function")).flatMap(
+			([id, { Properties }]) => {
+				const url = Properties.Environment?.Variables?.FEISHU_API_URL;
+				return url === undefined ? [] : [[id.replace(/Function\w+$/, ""), url]];
+			},
+		);
+		const expected = ["RouterWebhook", "RouterWorker", "Secretsfeishurotation"];
+		expect(Object.fromEntries(told)).toMatchObject(
+			Object.fromEntries(expected.map((name) => [name, "https://open.larksuite.com"])),
+		);
 	});
 
 	test("each have a description", () => {

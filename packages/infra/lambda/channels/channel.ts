@@ -1,6 +1,7 @@
 /**
- * The interface of a channel: how its requests are verified, what they contain, and how an answer
- * is sent. `open` is used by the webhook handler, the rest by the worker.
+ * The two sides of a channel. `Channel`, for the webhook handler: how its requests are verified and
+ * what they contain. `Outbound`, for the worker: how an answer is sent. They are apart so that the
+ * webhook handler, which must start fast, carries no code that formats answers.
  *
  * Only direct messages to the bot are accepted. An agent knows its user's affairs, and in a group
  * others would read the answer.
@@ -68,6 +69,9 @@ export interface Channel {
 	readonly provedWith: readonly string[];
 	/** Verifies a request and reads it. @throws Refusal */
 	open(delivery: Delivery, secret: SecretFields): Opened;
+}
+
+export interface Outbound {
 	/** The maximum length of one message in UTF-16 units. */
 	readonly maxPartLength: number;
 	/** Falls back to plain text if the channel refuses the format. @throws ChannelFailure */

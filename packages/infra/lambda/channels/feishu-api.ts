@@ -3,7 +3,7 @@ import { feishuPost } from "../format/feishu-post.ts";
 import { plainText } from "../format/rich-text.ts";
 import type { Attachment } from "../message.ts";
 import { type Answer, type CallOptions, ChannelFailure, call, download } from "./call.ts";
-import type { ProgressSign, ReplyPart, SecretFields } from "./channel.ts";
+import type { Outbound, ProgressSign, ReplyPart, SecretFields } from "./channel.ts";
 import { feishuUrl, tenantToken } from "./feishu-token.ts";
 
 /** A post may have 30 KB, a text 150. */
@@ -12,7 +12,7 @@ const MAX_POST_BYTES = 28_000;
 const POST_REFUSED = new Set<unknown>([230001, 230025, 230099]);
 
 /** A message that Feishu refuses as rich text is sent as plain text. */
-export async function sendFeishu(part: ReplyPart, secret: SecretFields): Promise<void> {
+async function send(part: ReplyPart, secret: SecretFields): Promise<void> {
 	const content = JSON.stringify(feishuPost(part.spans));
 	if (Buffer.byteLength(content) <= MAX_POST_BYTES) {
 		const answer = await reply(part, { msg_type: "post", content }, secret);
@@ -37,7 +37,7 @@ async function reply(
 }
 
 /** Needs the scope `im:message.reactions:write_only`. */
-export const feishuProgress: ProgressSign = {
+const progress: ProgressSign = {
 	async show({ message }, secret, signal) {
 		const body = { reaction_type: { emoji_type: "Typing" } };
 		const answer = await ask("react", `messages/${message}/reactions`, body, secret, { signal });
@@ -52,7 +52,7 @@ export const feishuProgress: ProgressSign = {
 };
 
 /** Needs the scope `im:resource`, or one to read messages. */
-export async function downloadFeishu(
+async function fetchFile(
 	{ ref }: Attachment,
 	maxBytes: number,
 	secret: SecretFields,
@@ -61,6 +61,14 @@ export async function downloadFeishu(
 	const url = `${feishuUrl()}/open-apis/im/v1/messages/${message}/resources/${encodeURIComponent(key)}?type=${type}`;
 	return await download("feishu file", url, maxBytes, await authorization(secret));
 }
+
+export const feishuOutbound: Outbound = {
+	/** A post may have 30 KB of JSON, and 4,000 Chinese characters take 12 KB. */
+	maxPartLength: 4_000,
+	send,
+	download: fetchFile,
+	progress,
+};
 
 async function ask(
 	what: string,

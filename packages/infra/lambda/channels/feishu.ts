@@ -11,7 +11,6 @@ import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
 import { checkWindow, isSame } from "../webhook/proofs.ts";
 import { Refusal } from "../webhook/refusal.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
-import { downloadFeishu, feishuProgress, sendFeishu } from "./feishu-api.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";
 import { feishuUrl } from "./feishu-token.ts";
 
@@ -21,8 +20,6 @@ type Json = Readonly<Record<string, unknown>>;
 
 export const feishu: Channel = {
 	provedWith: ["encrypt_key", "verification_token"],
-	/** A post may have 30 KB of JSON, and 4,000 Chinese characters take 12 KB. */
-	maxPartLength: 4_000,
 
 	open(delivery, secret) {
 		const encryptKey = field(secret, "encrypt_key");
@@ -39,10 +36,6 @@ export const feishu: Channel = {
 		if (proof === undefined) throw new Refusal("SIGNATURE_INVALID");
 		return { content: read(event), proof };
 	},
-
-	send: sendFeishu,
-	download: downloadFeishu,
-	progress: feishuProgress,
 };
 
 /** @throws Refusal */

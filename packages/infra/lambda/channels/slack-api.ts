@@ -6,6 +6,7 @@ import type { Attachment } from "../message.ts";
 import { type Answer, type CallOptions, ChannelFailure, call, download } from "./call.ts";
 import {
 	field,
+	type Outbound,
 	type ProgressSign,
 	type ReplyPart,
 	type ReplyTo,
@@ -14,6 +15,7 @@ import {
 
 const BLOCKS_REFUSED = new Set(["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"]);
 const WAITING = "eyes";
+const FILES_ORIGIN = "https://files.slack.com";
 
 /** @throws ChannelFailure */
 export async function callSlack(
@@ -24,10 +26,7 @@ export async function callSlack(
 	return checked(method, await ask(method, body, secret));
 }
 
-export async function sendSlack(
-	{ spans, replyTo }: ReplyPart,
-	secret: SecretFields,
-): Promise<void> {
+async function send({ spans, replyTo }: ReplyPart, secret: SecretFields): Promise<void> {
 	const { channel, thread } = replyTo;
 	const message = {
 		channel,
@@ -48,7 +47,7 @@ export async function sendSlack(
  * any other conversation, and without the scope for it, a reaction to the message. Without the scope
  * `reactions:write` there is no sign.
  */
-export const slackProgress: ProgressSign = {
+const progress: ProgressSign = {
 	everyMs: 100_000,
 
 	async show({ channel, thread, ts }, secret, signal) {
@@ -68,7 +67,7 @@ export const slackProgress: ProgressSign = {
 };
 
 /** Needs the scope `users:read`. */
-export async function slackLanguage(
+async function languageOf(
 	{ user = "" }: ReplyTo,
 	secret: SecretFields,
 ): Promise<string | undefined> {
@@ -80,7 +79,7 @@ export async function slackLanguage(
 }
 
 /** Needs the scope `files:read`. */
-export async function downloadSlack(
+async function fetchFile(
 	{ ref }: Attachment,
 	maxBytes: number,
 	secret: SecretFields,
@@ -92,7 +91,14 @@ export async function downloadSlack(
 	return await download("slack file", url.href, maxBytes, authorization(secret));
 }
 
-const FILES_ORIGIN = "https://files.slack.com";
+export const slackOutbound: Outbound = {
+	/** Slack takes about 13,000 in blocks; readers prefer less. */
+	maxPartLength: 4_000,
+	send,
+	download: fetchFile,
+	progress,
+	languageOf,
+};
 
 async function ask(
 	method: string,

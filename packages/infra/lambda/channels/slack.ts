@@ -11,7 +11,6 @@ import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
 import { checkWindow, isSame } from "../webhook/proofs.ts";
 import { Refusal } from "../webhook/refusal.ts";
 import { type Channel, type Content, field, ignored } from "./channel.ts";
-import { downloadSlack, sendSlack, slackLanguage, slackProgress } from "./slack-api.ts";
 
 const ID = /^[A-Z0-9]{2,32}$/;
 const TIMESTAMP = /^\d{1,12}(\.\d{1,12})?$/;
@@ -22,18 +21,11 @@ type Json = Readonly<Record<string, unknown>>;
 
 export const slack: Channel = {
 	provedWith: ["signing_secret"],
-	/** Slack takes about 13,000 in blocks; readers prefer less. */
-	maxPartLength: 4_000,
 
 	open(delivery, secret) {
 		const proof = prove(delivery, field(secret, "signing_secret"));
 		return { content: read(jsonObjectOf(delivery.body)), proof };
 	},
-
-	send: sendSlack,
-	download: downloadSlack,
-	progress: slackProgress,
-	languageOf: slackLanguage,
 };
 
 /** @throws Refusal */

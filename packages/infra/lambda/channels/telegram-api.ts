@@ -6,11 +6,19 @@ import type { Attachment } from "../message.ts";
 import { type Answer, ChannelFailure, call, download } from "./call.ts";
 import {
 	field,
-	type ProgressSign,
+	type Outbound,
 	type ReplyPart,
 	type ReplyTo,
 	type SecretFields,
 } from "./channel.ts";
+
+export const telegramOutbound: Outbound = {
+	maxPartLength: 4_096,
+	send,
+	download: fetchFile,
+	// "Typing" lasts 5 s, or until a message of the bot.
+	progress: { everyMs: 4_000, show: showTyping },
+};
 
 /** @throws ChannelFailure */
 export async function callTelegram(
@@ -23,10 +31,7 @@ export async function callTelegram(
 }
 
 /** A message that Telegram cannot read as HTML is sent as plain text: 400 says that nothing was sent. */
-export async function sendTelegram(
-	{ spans, replyTo }: ReplyPart,
-	secret: SecretFields,
-): Promise<void> {
+async function send({ spans, replyTo }: ReplyPart, secret: SecretFields): Promise<void> {
 	const to = { ...chatOf(replyTo), link_preview_options: { is_disabled: true } };
 	const html = { ...to, text: telegramHtml(spans), parse_mode: "HTML" };
 	const answer = await ask("sendMessage", html, secret);
@@ -34,17 +39,16 @@ export async function sendTelegram(
 	await callTelegram("sendMessage", { ...to, text: plainText(spans) }, secret);
 }
 
-/** "Typing" lasts 5 s, or until a message of the bot. */
-export const telegramProgress: ProgressSign = {
-	everyMs: 4_000,
-	async show(replyTo, secret, signal) {
-		const body = { ...chatOf(replyTo), action: "typing" };
-		await callTelegram("sendChatAction", body, secret, signal);
-		return undefined;
-	},
-};
+async function showTyping(
+	replyTo: ReplyTo,
+	secret: SecretFields,
+	signal: AbortSignal,
+): Promise<undefined> {
+	const body = { ...chatOf(replyTo), action: "typing" };
+	await callTelegram("sendChatAction", body, secret, signal);
+}
 
-export async function downloadTelegram(
+async function fetchFile(
 	{ ref }: Attachment,
 	maxBytes: number,
 	secret: SecretFields,

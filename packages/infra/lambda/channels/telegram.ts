@@ -11,7 +11,6 @@ import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
 import { isSame } from "../webhook/proofs.ts";
 import { Refusal } from "../webhook/refusal.ts";
 import { type Channel, type Content, field, ignored } from "./channel.ts";
-import { downloadTelegram, sendTelegram, telegramProgress } from "./telegram-api.ts";
 
 /**
  * Telegram keeps undelivered updates for 24 hours. A narrower window would lose messages written
@@ -31,7 +30,6 @@ type Json = Readonly<Record<string, unknown>>;
 
 export const telegram: Channel = {
 	provedWith: ["secret_token"],
-	maxPartLength: 4_096,
 
 	open(delivery, secret) {
 		const given = delivery.header("x-telegram-bot-api-secret-token");
@@ -39,10 +37,6 @@ export const telegram: Channel = {
 			throw new Refusal("SIGNATURE_INVALID");
 		return { content: read(jsonObjectOf(delivery.body), delivery), proof: undefined };
 	},
-
-	send: sendTelegram,
-	download: downloadTelegram,
-	progress: telegramProgress,
 };
 
 function read(update: Json, { nowMs }: Delivery): Content {

@@ -6,9 +6,9 @@
  */
 import { extname } from "node:path";
 import type { Phrase } from "../catalog.ts";
-import { CHANNELS } from "../channels/by-name.ts";
 import { ChannelFailure } from "../channels/call.ts";
 import type { ChannelName, SecretFields } from "../channels/channel.ts";
+import { OUTBOUND } from "../channels/outbound.ts";
 import { logger } from "../log.ts";
 import type { Attachment } from "../message.ts";
 
@@ -76,7 +76,7 @@ async function readOne(
 	if (bytes > maxBytes) return tooLarge;
 	let content: Buffer;
 	try {
-		content = await CHANNELS[channel].download(attachment, maxBytes, secret);
+		content = await OUTBOUND[channel].download(attachment, maxBytes, secret);
 	} catch (error) {
 		if (error instanceof ChannelFailure && error.isTooLarge) return tooLarge;
 		logger.warn("worker.attachment-not-fetched", { channel, error });

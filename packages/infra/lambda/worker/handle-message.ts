@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { type Phrase, say } from "../catalog.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
-import { CHANNELS } from "../channels/by-name.ts";
+import { OUTBOUND } from "../channels/outbound.ts";
 import { richText, type Span } from "../format/rich-text.ts";
 import { split } from "../format/split.ts";
 import { logger } from "../log.ts";
@@ -30,11 +30,16 @@ export interface Tools {
 }
 
 export interface Attempt {
+	/** From 1. */
+	readonly number: number;
 	/** The queue does not deliver it again. */
 	readonly isLast: boolean;
 	/** Ends the wait for the agent early enough to tell the user. */
 	readonly signal: AbortSignal;
 }
+
+/** Half a minute after the first. Before, the agent is usually back. */
+const TELLING_ATTEMPT = 3;
 
 /** The message was not processed, and another attempt is safe. */
 class NotAsked extends Error {
@@ -91,7 +96,9 @@ async function answerTo(queued: QueuedMessage, attempt: Attempt, tools: Tools): 
 	});
 	if (outcome.kind === "not-asked") {
 		await tools.answers.forget(deliveryId);
-		if (attempt.isLast) await sendPart(queued, richText(await tell("failed")), "failed", tools);
+		const phrase = attempt.isLast ? "failed" : "delayed";
+		if (attempt.isLast || attempt.number === TELLING_ATTEMPT)
+			await sendPart(queued, richText(await tell(phrase)), phrase, tools);
 		throw new NotAsked(outcome.reason);
 	}
 	if (outcome.kind !== "answered") return await tell(outcome.kind);
@@ -153,7 +160,7 @@ async function saying(
 		values,
 	}: { readonly phrase: Phrase; readonly values?: Readonly<Record<string, string>> },
 ): Promise<string> {
-	const { languageOf } = CHANNELS[channel];
+	const { languageOf } = OUTBOUND[channel];
 	let spoken = language;
 	if (spoken === undefined && languageOf !== undefined)
 		spoken = await languageOf(replyTo, await secrets.current(channel)).catch((error: unknown) => {
@@ -169,7 +176,7 @@ async function sendAnswer(
 	sentParts: number,
 	tools: Tools,
 ): Promise<void> {
-	const parts = split(richText(answer), CHANNELS[message.channel].maxPartLength);
+	const parts = split(richText(answer), OUTBOUND[message.channel].maxPartLength);
 	for (const [index, spans] of parts.entries()) {
 		if (index < sentParts) continue;
 		await sendPart(message, spans, String(index), tools);
@@ -186,5 +193,5 @@ async function sendPart(
 	tools: Tools,
 ): Promise<void> {
 	const id = createHash("sha256").update(`${deliveryId} ${name}`).digest("hex").slice(0, 40);
-	await CHANNELS[channel].send({ spans, replyTo, id }, await tools.secrets.current(channel));
+	await OUTBOUND[channel].send({ spans, replyTo, id }, await tools.secrets.current(channel));
 }

@@ -5,7 +5,7 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import type { ChannelSecrets } from "../channel-secrets.ts";
-import { CHANNELS } from "../channels/by-name.ts";
+import { OUTBOUND } from "../channels/outbound.ts";
 import { logger } from "../log.ts";
 import type { QueuedMessage } from "../message.ts";
 
@@ -41,13 +41,13 @@ export class ShownProgress {
 		if (shown === undefined) return;
 		await this.#try(async (signal) => {
 			const secret = await this.#secrets.current(channel);
-			await CHANNELS[channel].progress.remove?.(shown, replyTo, secret, signal);
+			await OUTBOUND[channel].progress.remove?.(shown, replyTo, secret, signal);
 		});
 	}
 
 	async #keepShowing(): Promise<void> {
 		const { channel, replyTo } = this.#message;
-		const { progress } = CHANNELS[channel];
+		const { progress } = OUTBOUND[channel];
 		const { signal } = this.#stopped;
 		do {
 			await this.#try(async (callSignal) => {
