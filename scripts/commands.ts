@@ -21,6 +21,7 @@ const PROGRAMS = new Set([
 	"echo",
 	"export",
 	"falco",
+	"find",
 	"git",
 	"ln",
 	"mkdir",

@@ -30,7 +30,10 @@ export class Running {
 	readonly name: string;
 	readonly #child: ChildProcess;
 	readonly #events: LogEvent[] = [];
-	/** The last lines of both streams that are not events, for error messages. */
+	/**
+	 * The last lines of both streams that are not events, what an agent printed, and what went wrong,
+	 * for error messages.
+	 */
 	readonly #tail: string[] = [];
 	readonly #waiting = new Set<() => void>();
 	readonly exited: Promise<Exit>;
@@ -142,8 +145,9 @@ export class Running {
 	#readLine(line: string): void {
 		const event = parseEvent(line);
 		if (event !== undefined) this.#events.push(event);
-		if (event === undefined || event.level === "error" || event.level === "warn") {
-			this.#tail.push(line.slice(0, 300));
+		const isPrinted = event?.event === "agent.output";
+		if (event === undefined || isPrinted || event.level === "error" || event.level === "warn") {
+			this.#tail.push((isPrinted ? String(event.text) : line).slice(0, 300));
 			if (this.#tail.length > 20) this.#tail.shift();
 		}
 	}

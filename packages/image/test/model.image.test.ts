@@ -1,7 +1,7 @@
 /**
  * Runs the image as it is deployed, with a model of Amazon Bedrock: a user's token is traded for a
  * session, OpenClaw takes a turn, and the fake Bedrock checks the signature of the session. Then a
- * second machine goes on. Nothing may be fetched at a start: no name of another host is looked up.
+ * second machine goes on. No plugin may be fetched at a start, and nothing may wait for another host.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -15,6 +15,8 @@ import { ask, TIMEOUT_MS, untilPinged } from "./contract.ts";
 import { NameServer } from "./name-server.ts";
 
 const MODEL = "global.anthropic.claude-opus-5";
+/** OpenClaw looks for news there in the background, and goes on without: docs/image.md. */
+const NEWS = ["catalog.openclaw.ai", "clawhub.ai"];
 
 let directory: string;
 let cloud: OidcS3Server;
@@ -73,23 +75,24 @@ async function turn(name: string, prompt: string) {
 	const started = performance.now();
 	const answer = await ask(prompt, await cloud.issuer.token({ sub: "anna" }));
 	const answeredMs = performance.now() - started;
+	expect(answer).toBe(bedrock.words.join(" "));
 	const { ms: servingMs } = await vm.process.event("machine.serving");
 	const printed = vm.process.events("agent.output").map(({ text }) => String(text));
 	expect(await vm.end()).toEqual({ code: 0, signal: null });
 	expect(vm.process.events("drain.finished").at(-1)).toMatchObject({ isDurable: true });
-	return { answer, answeredMs, servingMs: Number(servingMs), printed };
+	return { answeredMs, servingMs: Number(servingMs), printed };
 }
 
-test("a turn is signed with the user's session, nothing is fetched at a start, and a second machine starts as fast as the first", {
+test("a turn is signed with the user's session, and a machine needs no other host to start, nor does the next one", {
 	timeout: 4 * TIMEOUT_MS,
 }, async () => {
 	const first = await turn("vm-1", "My name is Anna.");
-	expect(first.answer).toBe(bedrock.words.join(" "));
 	const second = await turn("vm-2", "What is my name?");
-	expect(second.answer).toBe(bedrock.words.join(" "));
 
 	expect(bedrock.refused).toEqual([]);
 	expect(sts.sessions.map(({ user }) => user)).toEqual(["anna", "anna"]);
+	for (const { policy } of sts.sessions)
+		expect(policy).toMatch(/bedrock:InvokeModel.*claude-opus-5/);
 	const signers = new Set(bedrock.calls.map(({ accessKeyId }) => accessKeyId));
 	expect(signers).toEqual(new Set(sts.sessions.map(({ accessKeyId }) => accessKeyId)));
 	for (const { path, body } of bedrock.calls)
@@ -97,7 +100,8 @@ test("a turn is signed with the user's session, nothing is fetched at a start, a
 	// The second machine goes on with the conversation of the first.
 	expect(JSON.stringify(bedrock.calls.at(-1)?.body.messages)).toContain("My name is Anna.");
 
-	expect(names.asked).toEqual([]);
+	// No registry of packages, no metadata service, no other provider.
+	expect(names.asked.filter((name) => !NEWS.includes(name))).toEqual([]);
 	// What OpenClaw prints is in the log, as the text of events.
 	expect(first.printed.join("\n")).toContain("gateway");
 

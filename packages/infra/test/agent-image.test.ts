@@ -3,6 +3,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { App, CfnWaitConditionHandle, Stack } from "aws-cdk-lib";
+import { Annotations, Match } from "aws-cdk-lib/assertions";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { agentImage, emulationNote } from "../lib/agent-image.ts";
 import { readConfig } from "../lib/config.ts";
@@ -32,22 +33,24 @@ function synthesised(context: Record<string, unknown>) {
 		manifest.dockerImages ?? {},
 	);
 	const [[name, build] = []] = images;
+	const notes = Annotations.fromStack(stack).findInfo("*", Match.anyValue());
 	return {
 		rendered,
 		repositoryArn: stack.resolve(image.repositoryArn),
 		name,
 		build: build?.source,
+		notes: notes.map(({ entry }) => String(entry.data)),
 	};
 }
 
 describe("an image by URI", () => {
 	test("is run as it is, nothing is built, and only its repository may be pulled from", () => {
-		const { rendered, repositoryArn, build } = synthesised({ "openclaw:imageUri": URI });
+		const { rendered, repositoryArn, build, notes } = synthesised({ "openclaw:imageUri": URI });
 		expect(rendered).toMatchObject({ containerUri: URI });
 		expect(repositoryArn["Fn::Join"][1].at(-1)).toBe(
 			":ecr:eu-west-1:222222222222:repository/team/openclaw",
 		);
-		expect(build).toBeUndefined();
+		expect({ build, notes }).toEqual({ build: undefined, notes: [] });
 	});
 
 	test.each([
@@ -132,6 +135,8 @@ describe("the synthesis", () => {
 			config({ "openclaw:imageBuildArgs": "OPENCLAW_FIRST_LIFE=no" }),
 		);
 		expect(quick).toContain("every start of a machine compiles OpenClaw again");
+		const here = emulationNote(process.arch, config({}));
+		expect(synthesised({}).notes).toEqual(here === undefined ? [] : [here]);
 	});
 
 	test("says nothing on arm64", () => {

@@ -1,6 +1,7 @@
 /**
- * Forwards requests to a real STS, and remembers the sessions that it grants, so that a `FakeBedrock`
- * can check what they sign.
+ * Forwards requests to the STS of an S3 server, and remembers the sessions that it grants, so that a
+ * `FakeBedrock` can check what they sign. Such a server knows no service but S3, so it gets only the
+ * statements of a session's policy that are about S3.
  */
 import { once } from "node:events";
 import { createServer, type Server } from "node:http";
@@ -11,6 +12,8 @@ import type { KeyPair } from "./verify-signature.ts";
 export interface GrantedSession extends Required<KeyPair> {
 	/** `sub` of the token that was traded for it. */
 	readonly user: string;
+	/** The session's own policy, as it was asked for. */
+	readonly policy: string;
 }
 
 export class RecordingSts implements AsyncDisposable {
@@ -22,10 +25,11 @@ export class RecordingSts implements AsyncDisposable {
 		this.#server = server;
 		this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 		server.on("request", async (request, response) => {
-			const form = await text(request);
+			const form = new URLSearchParams(await text(request));
+			const policy = form.get("Policy") ?? "";
+			if (policy !== "") form.set("Policy", aboutS3(policy));
 			const answer = await fetch(upstream, {
 				method: "POST",
-				headers: { "content-type": "application/x-www-form-urlencoded" },
 				body: form,
 			});
 			const xml = await answer.text();
@@ -36,7 +40,8 @@ export class RecordingSts implements AsyncDisposable {
 					accessKeyId: elementOf("AccessKeyId"),
 					secretAccessKey: elementOf("SecretAccessKey"),
 					sessionToken: elementOf("SessionToken"),
-					user: subjectOf(new URLSearchParams(form).get("WebIdentityToken") ?? ""),
+					user: subjectOf(form.get("WebIdentityToken") ?? ""),
+					policy,
 				};
 				this.sessions.push(session);
 				known.set(session.accessKeyId, session);
@@ -57,6 +62,19 @@ export class RecordingSts implements AsyncDisposable {
 		this.#server.close();
 		await once(this.#server, "close");
 	}
+}
+
+interface Statement {
+	readonly Action: string | readonly string[];
+}
+
+function aboutS3(policy: string): string {
+	const { Statement: statements, ...rest } = JSON.parse(policy) as {
+		readonly Statement: readonly Statement[];
+	};
+	const isAboutS3 = ({ Action }: Statement) =>
+		[Action].flat().every((action) => action.startsWith("s3:"));
+	return JSON.stringify({ ...rest, Statement: statements.filter(isAboutS3) });
 }
 
 function subjectOf(token: string): string {
