@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { App } from "aws-cdk-lib";
-import { BOOTSTRAP_QUALIFIER } from "../lib/bootstrap.ts";
+import { qualifierOf } from "../lib/bootstrap.ts";
 import { readConfig } from "../lib/config.ts";
 import { checkAccount } from "../lib/doctor/account-checks.ts";
 import type { Check } from "../lib/doctor/check.ts";
@@ -29,10 +29,9 @@ try {
 		OPENCLAW_ENV,
 		...(region !== undefined && { CDK_DEFAULT_REGION: region }),
 	});
-	const qualifier = String(context[BOOTSTRAP_QUALIFIER.key] ?? BOOTSTRAP_QUALIFIER.value);
 	const checks = [
 		...checkMachine(lookAtMachine()),
-		...(await checkAccount(config, askAccount(config.region ?? "us-east-1", qualifier))),
+		...(await checkAccount(config, askAccount(config.region ?? "us-east-1", qualifierOf(context)))),
 	];
 	console.log(
 		args.includes("--json") ? JSON.stringify(checks, null, "\t") : checks.map(line).join("\n"),

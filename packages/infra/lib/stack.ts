@@ -6,6 +6,7 @@ import { Annotations, CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-li
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
 import { Audit } from "./audit.ts";
+import { isShared, OWN_BOOTSTRAP } from "./bootstrap.ts";
 import { ChannelSecrets } from "./channel-secrets.ts";
 import type { Config } from "./config.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -29,11 +30,7 @@ export class OpenClawStack extends Stack {
 		supportOf(this.region);
 		Tags.of(this).add("application", config.stackName);
 		this.#zoneIds = config.network === "vpc" ? this.#chooseZones(config) : [];
-		if (config.issuer === undefined && isNobody(config.allowedUsers))
-			Annotations.of(this).addWarningV2(
-				"openclaw:nobodyAllowed",
-				"NOBODY_ALLOWED: openclaw:allowedUsers is empty, so nobody is answered until you allow somebody. docs/deploy.md says how, also after the deployment.",
-			);
+		this.#warn(config);
 		const { logDays, maxHours, audience } = config;
 		const key = makeOperationsKey(this, "OperationsKey");
 		const topic = makeTopic(this, "Alarms", key, config.alarmEmail);
@@ -129,15 +126,26 @@ export class OpenClawStack extends Stack {
 		return [...this.#zoneIds];
 	}
 
+	#warn({ issuer, allowedUsers }: Config): void {
+		const say = (id: string, message: string) =>
+			Annotations.of(this).addWarningV2(`openclaw:${id}`, message);
+		if (issuer === undefined && Object.keys(allowedUsers).length === 0)
+			say(
+				"nobodyAllowed",
+				"NOBODY_ALLOWED: openclaw:allowedUsers is empty, so nobody is answered until you allow somebody. docs/deploy.md says how, also after the deployment.",
+			);
+		if (isShared(this.node.getAllContext() as Record<string, unknown>))
+			say(
+				"sharedImages",
+				`SHARED_IMAGES: machines can pull the images of every CDK app of the account. Add ${JSON.stringify(OWN_BOOTSTRAP)} to cdk.json, and run cdk bootstrap.`,
+			);
+	}
+
 	#chooseZones({ zoneIds, zones }: Config): readonly string[] {
 		if (zoneIds.length === 0) return pickZones(this, zones);
 		checkZones(this.region, zoneIds);
 		return zoneIds;
 	}
-}
-
-function isNobody(allowedUsers: Config["allowedUsers"]): boolean {
-	return Object.keys(allowedUsers).length === 0;
 }
 
 function adoptedBy({ bucketName, bucketKeyArn }: Config): Adopted | undefined {
