@@ -2,7 +2,6 @@
 import { App, type AppProps } from "aws-cdk-lib";
 import flags from "aws-cdk-lib/recommended-feature-flags.json" with { type: "json" };
 import { acknowledge } from "./acknowledgements.ts";
-import { BOOTSTRAP_QUALIFIER } from "./bootstrap.ts";
 import { type Config, readConfig } from "./config.ts";
 import { OpenClawStack } from "./stack.ts";
 
@@ -26,12 +25,7 @@ export function makeInstallation(props: AppProps = {}, env?: NodeJS.ProcessEnv):
 export function makeStack(props: AppProps, env?: NodeJS.ProcessEnv): Installation {
 	// CDK's behaviour follows its pinned version. What CloudFormation would refuse is an error, not a
 	// warning.
-	const context = {
-		...flags,
-		"@aws-cdk/core:validateAgainstDefaultRules": true,
-		[BOOTSTRAP_QUALIFIER.key]: BOOTSTRAP_QUALIFIER.value,
-		...props.context,
-	};
+	const context = { ...flags, "@aws-cdk/core:validateAgainstDefaultRules": true, ...props.context };
 	const app = new App({ ...props, context });
 	const config = readConfig(app.node, env);
 	const stack = new OpenClawStack(app, config);

@@ -3,19 +3,25 @@
  * can pull every image of the repository, and IAM cannot narrow that to a tag or digest, so it must
  * not be the one that all CDK apps of an account share (decision 64).
  *
- * The CDK CLI reads the qualifier, and the name of the bootstrap's stack, from cdk.json.
+ * cdk.json alone decides, because the CDK CLI reads it there, for `bootstrap` and for `deploy`.
  */
-export const BOOTSTRAP_QUALIFIER = {
-	key: "@aws-cdk/core:bootstrapQualifier",
-	value: "openclaw",
+const KEY = "@aws-cdk/core:bootstrapQualifier";
+
+/** What a cdk.json has for it. */
+export const OWN_BOOTSTRAP = {
+	toolkitStackName: "CDKToolkit-openclaw",
+	context: { [KEY]: "openclaw" },
 } as const;
 
-/** The bootstrap's stack, in `toolkitStackName` of each cdk.json. */
-export const TOOLKIT_STACK = "CDKToolkit-openclaw";
+/** Of the bootstrap that the apps of an account share. */
+const SHARED = "hnb659fds";
 
-/** The qualifier that the CDK CLI takes from the context of a cdk.json. */
 export function qualifierOf(context: Readonly<Record<string, unknown>>): string {
-	return String(context[BOOTSTRAP_QUALIFIER.key] ?? BOOTSTRAP_QUALIFIER.value);
+	return String(context[KEY] ?? SHARED);
+}
+
+export function isShared(context: Readonly<Record<string, unknown>>): boolean {
+	return qualifierOf(context) === SHARED;
 }
 
 /** The parameter in which the bootstrap's stack keeps its version. */

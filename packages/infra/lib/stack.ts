@@ -7,6 +7,7 @@ import type * as kms from "aws-cdk-lib/aws-kms";
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";
 import { Audit } from "./audit.ts";
+import { isShared, OWN_BOOTSTRAP } from "./bootstrap.ts";
 import { ChannelSecrets } from "./channel-secrets.ts";
 import type { Config } from "./config.ts";
 import { Endpoints } from "./endpoints.ts";
@@ -31,6 +32,11 @@ export class OpenClawStack extends Stack {
 		supportOf(this.region);
 		Tags.of(this).add("application", config.stackName);
 		this.#zoneIds = config.network === "vpc" ? this.#chooseZones(config) : [];
+		if (isShared(this.node.getAllContext() as Record<string, unknown>))
+			Annotations.of(this).addWarningV2(
+				"openclaw:sharedImages",
+				`SHARED_IMAGES: machines can pull the images of every CDK app of the account. Add ${JSON.stringify(OWN_BOOTSTRAP)} to cdk.json, and run cdk bootstrap.`,
+			);
 		const { logDays, maxHours, audience } = config;
 		const key = makeOperationsKey(this, "OperationsKey");
 		const topic = makeTopic(this, "Alarms", key, config.alarmEmail);

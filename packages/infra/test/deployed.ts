@@ -150,8 +150,8 @@ export class Deployed {
 			case "Fn::Sub":
 				return first!
 					.replace(
-						/\$\{(\w+)\}/g,
-						(_, key: string) => (second as unknown as Record<string, string>)[key]!,
+						/\$\{([\w:]+)\}/g,
+						(_, key: string) => PSEUDO[key] ?? (second as unknown as Record<string, string>)[key]!,
 					)
 					.replaceAll("$" + "{!", "$" + "{");
 			default:

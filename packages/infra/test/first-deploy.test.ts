@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import { App } from "aws-cdk-lib";
 import type { Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
-import { BOOTSTRAP_QUALIFIER } from "../lib/bootstrap.ts";
+import { OWN_BOOTSTRAP } from "../lib/bootstrap.ts";
 import { readConfig } from "../lib/config.ts";
 import { hostsOf, unreachableHosts } from "../lib/hosts.ts";
 import { REGIONS } from "../lib/regions.ts";
@@ -107,10 +107,7 @@ test("the image is in a repository that other CDK apps of the account do not use
 	expect(pull).toContain(":repository/cdk-openclaw-container-assets-111111111111-eu-west-1");
 	for (const path of ["..", ...MODES.map((mode) => `../examples/${mode}`)]) {
 		const url = new URL(`${path}/cdk.json`, import.meta.url);
-		expect(JSON.parse(readFileSync(url, "utf8"))).toMatchObject({
-			toolkitStackName: "CDKToolkit-openclaw",
-			context: { [BOOTSTRAP_QUALIFIER.key]: BOOTSTRAP_QUALIFIER.value },
-		});
+		expect(JSON.parse(readFileSync(url, "utf8"))).toMatchObject(OWN_BOOTSTRAP);
 	}
 });
 
@@ -283,5 +280,15 @@ describe("a deployment that could answer nobody", () => {
 	test("has a model by default in every commercial region", () => {
 		for (const region of Object.keys(REGIONS).filter((name) => !name.startsWith("us-gov-")))
 			expect(configOf({ "openclaw:region": region }).models).toHaveLength(1);
+	});
+
+	test("is announced if its machines can pull the images of other apps", () => {
+		const warnings = ({ stack }: Synthesised) =>
+			stack.node.metadata
+				.filter(({ type }) => type === "aws:cdk:warning")
+				.map(({ data }) => String(data).split(":")[0]);
+		expect(warnings(newVpc)).toEqual([]);
+		const shared = { "@aws-cdk/core:bootstrapQualifier": undefined };
+		expect(warnings(synthesise("new-vpc", shared))).toEqual(["SHARED_IMAGES"]);
 	});
 });

@@ -23,8 +23,12 @@ const CREATE_ONLY = { "s3:if-none-match": "*" };
 
 let open: Deployed;
 let closed: Deployed;
+/** With a profile and a model of the region. */
+let twoModels: Deployed;
 
 beforeAll(() => {
+	const models = { "openclaw:models": "global.anthropic.claude-opus-5,amazon.nova-pro" };
+	twoModels = new Deployed(synthesise("public", models).template);
 	open = new Deployed(synthesise("public").template);
 	closed = new Deployed(synthesise("existing-vpc").template);
 });
@@ -247,12 +251,8 @@ describe("every other principal", () => {
 	});
 
 	test("calls models only as a user, and only those of the configuration", () => {
-		const place = new Deployed(
-			synthesise("public", { "openclaw:models": "global.anthropic.claude-opus-5,amazon.nova-pro" })
-				.template,
-		);
 		const callsModels = (role: string) =>
-			place
+			twoModels
 				.identityPolicy(role)
 				.Statement.filter(({ Action }) => [Action].flat().some((name) => /^bedrock:/.test(name)));
 		expect(callsModels("AgentRuntimeExecutionRole")).toEqual([]);
@@ -272,23 +272,13 @@ describe("every other principal", () => {
 	});
 
 	test.each([
-		[
-			"global.anthropic.claude-opus-5",
-			"bedrock:eu-north-1::foundation-model/anthropic.claude-opus-5",
-			ALLOWED,
-		],
-		[
-			"global.anthropic.claude-opus-5",
-			"bedrock:eu-west-1::foundation-model/anthropic.claude-opus-5-5",
-			DENIED,
-		],
-		["amazon.nova-pro-v1:0", "bedrock:eu-west-1::foundation-model/amazon.nova-pro-v1:0", ALLOWED],
-		["amazon.nova-pro-v1:0", "bedrock:us-east-1::foundation-model/amazon.nova-pro-v1:0", DENIED],
-	])("with %s, may call %s: %s", async (model, resource, verdict) => {
-		const place = new Deployed(synthesise("public", { "openclaw:models": model }).template);
-		expect(await callModel(place, "bedrock:InvokeModel", `arn:aws:${resource}`, {})).toEqual(
-			verdict,
-		);
+		["eu-north-1", "anthropic.claude-opus-5", ALLOWED],
+		["eu-west-1", "anthropic.claude-opus-5-5", DENIED],
+		["eu-west-1", "amazon.nova-pro", ALLOWED],
+		["us-east-1", "amazon.nova-pro", DENIED],
+	])("decides on calls in %s of %s, behind a profile or not", async (region, model, verdict) => {
+		const arn = `arn:aws:bedrock:${region}::foundation-model/${model}`;
+		expect(await callModel(twoModels, "bedrock:InvokeModel", arn, {})).toEqual(verdict);
 	});
 
 	test("calls Mantle with the models of the configuration only", async () => {

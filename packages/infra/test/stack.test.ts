@@ -408,10 +408,9 @@ describe("the webhook API", () => {
 	});
 
 	test("throttles the issuer's documents on their own, so that webhooks cannot use up what STS needs", () => {
-		const flooded = synthesise("public", { "openclaw:requestsPerSecond": 3 }).template;
 		const { MethodSettings } = properties<{
 			readonly MethodSettings: readonly Readonly<Record<string, unknown>>[];
-		}>(flooded, "AWS::ApiGateway::Stage");
+		}>(publicMode, "AWS::ApiGateway::Stage");
 		expect(MethodSettings.slice(1)).toEqual(
 			["openid-configuration", "jwks.json"].map((name) => ({
 				ResourcePath: `/~1.well-known~1${name}`,

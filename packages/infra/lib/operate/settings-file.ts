@@ -1,7 +1,7 @@
 /** Answers are kept where CDK reads them: in `context` of the installation's `cdk.json`. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
-import { BOOTSTRAP_QUALIFIER, TOOLKIT_STACK } from "../bootstrap.ts";
+import { OWN_BOOTSTRAP } from "../bootstrap.ts";
 import { type Context, HOME } from "./installation.ts";
 
 /** @returns whether the file changed */
@@ -11,11 +11,12 @@ export function writeContext(directory: string, answers: Context): boolean {
 	const file = JSON.parse(before ?? "{}") as { readonly context?: Context };
 	const app = `node ${relative(directory, resolve(HOME, "bin/app.ts"))}`;
 	const context = {
-		[BOOTSTRAP_QUALIFIER.key]: BOOTSTRAP_QUALIFIER.value,
+		...(before === undefined && OWN_BOOTSTRAP.context),
 		...file.context,
 		...answers,
 	};
-	const all = { app, toolkitStackName: TOOLKIT_STACK, ...file, context };
+	const { toolkitStackName } = OWN_BOOTSTRAP;
+	const all = { app, ...(before === undefined && { toolkitStackName }), ...file, context };
 	const after = `${JSON.stringify(all, null, "\t")}\n`;
 	if (before !== undefined && isSame(before, after)) return false;
 	mkdirSync(directory, { recursive: true });
