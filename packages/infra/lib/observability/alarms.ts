@@ -101,7 +101,7 @@ function dataAlarms(): readonly AlarmSpec[] {
 			metric: daemonMetric("FlushErrors", Stats.SUM),
 			threshold: 3,
 			periods: { bad: 2, of: 2 },
-			why: "A failed flush is repeated within seconds. The network causes one or two; three in each of two periods have another cause.",
+			why: "A failed flush is repeated within seconds. The network causes one or two; three in each of two periods have another cause, which the saved query `errors by code` shows. DurabilityLag follows if it lasts.",
 		},
 		{
 			name: "FencedWriters",
@@ -153,7 +153,7 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 			name: "RuntimeSystemErrors",
 			metric: runtimeMetric(runtime, "SystemErrors"),
 			threshold: 3,
-			why: "Failures of the platform itself. The queue repeats a message twice, so fewer than three affect no user.",
+			why: "Failures of the platform itself. The queue repeats a message twice, so fewer than three affect no user. If it lasts, look at the AWS Health Dashboard; nothing here can be repaired.",
 		},
 	];
 }
@@ -201,13 +201,13 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			threshold: 1,
 			periods: { bad: 2, of: 2 },
 			isBelow: true,
-			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows. This says nothing about failures. A new stack raises it until its first run, at 03:17 UTC.",
+			why: "It runs daily. Two days without a run mean that the schedule RetentionDaily is disabled (EventBridge Scheduler), and history grows. A new stack raises it until its first run, at 03:17 UTC.",
 		},
 		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "The secret in use is unchanged. The function's log names the failed step and the reason. NOTHING_STAGED is the reminder to stage a new one.",
+			why: "The secret in use is unchanged. The saved query `failed rotations` names the step and the reason. NOTHING_STAGED is the reminder to stage a new one.",
 		})),
 	];
 }
@@ -250,13 +250,13 @@ function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly Ala
 			metric: router.webhook.fn.metricDuration({ period: PERIOD, statistic: "p99" }),
 			threshold: 2_000,
 			periods: { bad: 2, of: 3 },
-			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave one second for the network. More provisioned concurrency avoids cold starts.",
+			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave one second for the network. More provisioned concurrency (openclaw:provisionedConcurrency) avoids cold starts.",
 		},
 		{
 			name: "WebhookThrottles",
 			metric: router.webhook.fn.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "Lambda refused an invocation: the account's concurrency is exhausted.",
+			why: "Lambda refused an invocation: the account's concurrency is exhausted. Channels send again, for minutes to hours. Request more (Service Quotas, AWS Lambda, Concurrent executions).",
 		},
 		{
 			name: "IssuerFailed",
@@ -265,7 +265,7 @@ function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly Ala
 				statistic: Stats.SUM,
 			}),
 			threshold: 1,
-			why: "Without the issuer's keys no machine starts. They are requested rarely, so each failure counts.",
+			why: "Without the issuer's keys no machine starts. They are requested rarely, so each failure counts. The saved query `failed issuer` shows the error; a disabled signing key is the usual one.",
 		},
 	];
 }
