@@ -5,7 +5,7 @@ import { type Account, checkAccount } from "./account-checks.ts";
 import { type Check, isAtLeast } from "./check.ts";
 import { checkMachine, type Machine } from "./machine-checks.ts";
 import type { TrailAnswers } from "./trail-check.ts";
-import type { VpcAnswers } from "./vpc-checks.ts";
+import { isPrivate, type VpcAnswers } from "./vpc-checks.ts";
 
 const MACHINE: Machine = {
 	nodeVersion: "24.21.0",
@@ -266,6 +266,21 @@ describe("an existing VPC", () => {
 				? { outcome: "ok" }
 				: { outcome: "failed", remedy: expect.stringMatching(remedy) },
 		);
+	});
+
+	test.each([
+		["with its own route to an internet gateway", "subnet-b", false, false],
+		["with the main table, which has no such route", "subnet-a", false, true],
+		["that gives public addresses", "subnet-a", true, false],
+	])("has a subnet %s: %s", (_, SubnetId, MapPublicIpOnLaunch, expected) => {
+		const tables = [
+			{
+				Associations: [{ Main: true }],
+				Routes: [{ GatewayId: "local" }, { NatGatewayId: "nat-1" }],
+			},
+			{ Associations: [{ SubnetId: "subnet-b" }], Routes: [{ GatewayId: "igw-1" }] },
+		];
+		expect(isPrivate({ SubnetId, MapPublicIpOnLaunch }, tables)).toBe(expected);
 	});
 
 	test("gets one warning if it cannot be read, and is not read for another network", async () => {

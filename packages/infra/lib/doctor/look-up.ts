@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import type { RouteTable, Subnet, VpcEndpoint } from "@aws-sdk/client-ec2";
 import type { Account } from "./account-checks.ts";
 import type { Machine } from "./machine-checks.ts";
+import { isPrivate } from "./vpc-checks.ts";
 
 export function lookAtMachine(env: NodeJS.ProcessEnv = process.env): Machine {
 	const isArm = process.arch === "arm64";
@@ -58,18 +59,14 @@ export function askAccount(region: string): Account {
 			const client = new ec2.EC2Client(options);
 			const attribute = async (Attribute: "enableDnsSupport" | "enableDnsHostnames") =>
 				await client.send(new ec2.DescribeVpcAttributeCommand({ VpcId: vpcId, Attribute }));
-			const ofVpc = { Filters: [{ Name: "vpc-id", Values: [vpcId] }] };
 			const endpoints: VpcEndpoint[] = [];
-			for await (const page of ec2.paginateDescribeVpcEndpoints({ client }, ofVpc))
+			for await (const page of ec2.paginateDescribeVpcEndpoints({ client }, ofVpc(vpcId)))
 				endpoints.push(...(page.VpcEndpoints ?? []));
-			const routeTables: RouteTable[] = [];
-			for await (const page of ec2.paginateDescribeRouteTables({ client }, ofVpc))
-				routeTables.push(...(page.RouteTables ?? []));
 			return {
 				hasDnsSupport: (await attribute("enableDnsSupport")).EnableDnsSupport?.Value === true,
 				hasDnsHostnames: (await attribute("enableDnsHostnames")).EnableDnsHostnames?.Value === true,
 				endpoints: endpoints.filter(({ State }) => State?.toLowerCase() !== "deleted"),
-				routeTables,
+				routeTables: await routeTablesOf(options, vpcId),
 				subnets: await privateSubnets(options, vpcId),
 			};
 		},
@@ -115,18 +112,29 @@ export function askAccount(region: string): Account {
 	};
 }
 
-async function privateSubnets(
-	options: { readonly region: string; readonly maxAttempts: number },
-	vpcId: string,
-): Promise<readonly Subnet[]> {
+interface ClientOptions {
+	readonly region: string;
+	readonly maxAttempts: number;
+}
+
+const ofVpc = (vpcId: string) => ({ Filters: [{ Name: "vpc-id", Values: [vpcId] }] });
+
+async function routeTablesOf(options: ClientOptions, vpcId: string): Promise<RouteTable[]> {
+	const { EC2Client, paginateDescribeRouteTables } = await import("@aws-sdk/client-ec2");
+	const found: RouteTable[] = [];
+	const client = new EC2Client(options);
+	for await (const { RouteTables = [] } of paginateDescribeRouteTables({ client }, ofVpc(vpcId)))
+		found.push(...RouteTables);
+	return found;
+}
+
+async function privateSubnets(options: ClientOptions, vpcId: string): Promise<Subnet[]> {
 	const { EC2Client, paginateDescribeSubnets } = await import("@aws-sdk/client-ec2");
+	const routeTables = await routeTablesOf(options, vpcId);
 	const found: Subnet[] = [];
-	const pages = paginateDescribeSubnets(
-		{ client: new EC2Client(options) },
-		{ Filters: [{ Name: "vpc-id", Values: [vpcId] }] },
-	);
-	for await (const { Subnets = [] } of pages)
-		found.push(...Subnets.filter(({ MapPublicIpOnLaunch }) => !MapPublicIpOnLaunch));
+	const client = new EC2Client(options);
+	for await (const { Subnets = [] } of paginateDescribeSubnets({ client }, ofVpc(vpcId)))
+		found.push(...Subnets.filter((subnet) => isPrivate(subnet, routeTables)));
 	return found;
 }
 

@@ -139,6 +139,8 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 				},
 			}),
 			threshold: 1,
+			// FILL also has to fill a metric that never had a value. CloudWatch's documentation does not
+			// say so in words, and nobody has tried it on AWS.
 			// A call in the last seconds of a quarter is answered by a machine that reports in the next.
 			periods: { bad: 2, of: 8 },
 			why: "Machines are called and report nothing, so every alarm on their metrics is blind. A machine reports each minute. Look for its lines in the runtime's log group: no lines mean that the execution role cannot write logs, lines without `_aws` that OPENCLAW_SIDECAR_METRICS is off.",
