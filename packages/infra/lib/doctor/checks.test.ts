@@ -296,13 +296,12 @@ describe("the audit trail", () => {
 	};
 	const trail = (
 		changes: Partial<TrailAnswers["trail"]> = {},
-		rest: Partial<TrailAnswers> = {},
+		rest: Partial<NonNullable<TrailAnswers["state"]>> = {},
 	): TrailAnswers => ({
 		trail: { Name: "everything", HomeRegion: "eu-west-1", IsMultiRegionTrail: true, ...changes },
-		isLogging: true,
-		selectors: CHANGES,
-		...rest,
+		state: { isLogging: true, selectors: CHANGES, ...rest },
 	});
+	const hidden = { trail: trail({ IsOrganizationTrail: true }).trail };
 	const advanced = (...FieldSelectors: { Field: string; Equals: string[] }[]) => ({
 		selectors: { AdvancedEventSelectors: [{ FieldSelectors }] },
 	});
@@ -319,6 +318,9 @@ describe("the audit trail", () => {
 		["no trail", "existing", [], "failed"],
 		["a trail of all regions", "own", [trail()], "warning"],
 		["a trail of all regions", "existing", [trail()], "ok"],
+		["the organization's, whose settings are hidden", "existing", [hidden], "warning"],
+		["the organization's, whose settings are hidden", "own", [hidden], "warning"],
+		["one that fits beside a hidden one", "existing", [hidden, trail()], "ok"],
 		["the organization's", "existing", [trail({ IsOrganizationTrail: true })], "ok"],
 		["one that is switched off", "existing", [trail({}, { isLogging: false })], "failed"],
 		["one of this region only", "existing", [trail(local)], "warning"],

@@ -77,15 +77,15 @@ export function askAccount(region: string): Account {
 				new cloudtrail.DescribeTrailsCommand({ includeShadowTrails: true }),
 			);
 			return await Promise.all(
-				trailList.map(async (trail) => ({
-					trail,
-					isLogging:
-						(await client.send(new cloudtrail.GetTrailStatusCommand({ Name: trail.TrailARN })))
-							.IsLogging === true,
-					selectors: await client.send(
-						new cloudtrail.GetEventSelectorsCommand({ TrailName: trail.TrailARN }),
-					),
-				})),
+				trailList.map(async (trail) => {
+					const [status, selectors] = await Promise.allSettled([
+						client.send(new cloudtrail.GetTrailStatusCommand({ Name: trail.TrailARN })),
+						client.send(new cloudtrail.GetEventSelectorsCommand({ TrailName: trail.TrailARN })),
+					]);
+					if (status.status === "rejected" || selectors.status === "rejected") return { trail };
+					const isLogging = status.value.IsLogging === true;
+					return { trail, state: { isLogging, selectors: selectors.value } };
+				}),
 			);
 		},
 		async logPolicies() {
