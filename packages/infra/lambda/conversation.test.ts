@@ -41,7 +41,13 @@ beforeAll(async () => {
 		const { createLogger } = await import("openclaw-sidecar");
 		return { logger: createLogger("silent") };
 	});
-	servers.push(await startTable());
+	const table = await startTable();
+	servers.push(table);
+	await table.allow({
+		"slack.T01.U01": "anna",
+		"telegram.4711": "anna",
+		"feishu.ou_anna": "anna",
+	});
 	aws = await FakeAws.start();
 	channels = await FakeChannel.start();
 	runtime = await FakeRuntime.start();
@@ -49,11 +55,6 @@ beforeAll(async () => {
 		aws.secrets.set(channel, { AWSCURRENT: secret });
 	Object.assign(process.env, {
 		CHANNEL_SECRETS: JSON.stringify({ slack: "slack", telegram: "telegram", feishu: "feishu" }),
-		ALLOWED_USERS: JSON.stringify({
-			"slack.T01.U01": "anna",
-			"telegram.4711": "anna",
-			"feishu.ou_anna": "anna",
-		}),
 		RUNTIME_ARN: "arn:aws:bedrock-agentcore:eu-central-1:123456789012:runtime/openclaw-abc",
 		RUNTIME_QUALIFIER: "live",
 		SIGNING_KEY_ID: "alias/tokens",

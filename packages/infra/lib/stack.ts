@@ -2,7 +2,7 @@
  * Connects all constructs of an installation. Read it first: it shows how they depend on each
  * other.
  */
-import { CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
+import { Annotations, CfnOutput, Stack, type StackProps, Tags } from "aws-cdk-lib";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import type { Construct } from "constructs";
 import { AgentRuntime, platformVersion } from "./agent-runtime.ts";

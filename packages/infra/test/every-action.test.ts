@@ -261,7 +261,7 @@ async function evaluate(ask: Ask): Promise<string> {
 			serviceControlPolicies: [],
 			resourceControlPolicies: [],
 			...(onResource && { resourcePolicy: known(onResource) }),
-			...(onEndpoint && { vpcEndpointPolicies: [{ name: "endpoint", policy: onEndpoint }] }),
+			...(onEndpoint && { vpcEndpointPolicies: [{ name: "endpoint", policy: known(onEndpoint) }] }),
 		},
 		{},
 	);

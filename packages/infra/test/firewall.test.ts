@@ -133,7 +133,8 @@ describe("WAF", () => {
 });
 
 test("the attempts of the queue outlast an update of the runtime, which refuses for 204 s", () => {
-	const receives = Object.values(deployed.findResources("AWS::SQS::Queue")).flatMap(
+	const fifo = { Properties: { FifoQueue: true } };
+	const receives = Object.values(deployed.findResources("AWS::SQS::Queue", fifo)).flatMap(
 		({ Properties }) => Properties.RedrivePolicy?.maxReceiveCount ?? [],
 	);
 	expect(receives).toHaveLength(1);

@@ -288,7 +288,7 @@ describe("a deployment that could answer nobody", () => {
 				.filter(({ type }) => type === "aws:cdk:warning")
 				.map(({ data }) => String(data).split(":")[0]);
 		expect(warnings(newVpc)).toEqual([]);
-		const shared = { "@aws-cdk/core:bootstrapQualifier": undefined };
+		const shared = { "@aws-cdk/core:bootstrapQualifier": "hnb659fds" };
 		expect(warnings(synthesise("new-vpc", shared))).toEqual(["SHARED_IMAGES"]);
 	});
 });

@@ -76,6 +76,14 @@ test("every alarm and every dashboard that a document names exists", () => {
 	expect(named.filter((name) => !dashboards.includes(name))).toEqual([]);
 });
 
+test("every alarm has a row that says whether it can wait, on docs/operations.md", () => {
+	const page = readFileSync(`${ROOT}docs/operations.md`, "utf8");
+	const table = page.slice(page.indexOf("| act | alarms |"), page.indexOf("### Changes of"));
+	const named = [...table.matchAll(/`(\w+)`/g)].map(([, name]) => name!);
+	const groups = alarmNames.map((name) => name.replace(/^RotationFailed.*/, "RotationFailed"));
+	expect(named.sort()).toEqual([...new Set(groups)].sort());
+});
+
 describe("a saved query", () => {
 	test("looks for events that are logged without a debug level", () => {
 		const sources =
@@ -112,7 +120,9 @@ describe("a saved query", () => {
 			"denied access to objects",
 			"durability lag",
 			"errors by code",
+			"failed issuer",
 			"failed retention",
+			"failed rotations",
 			"failed turns",
 			"failed webhooks",
 			"fenced writers",

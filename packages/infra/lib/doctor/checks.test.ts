@@ -7,7 +7,7 @@ import { checkMachine, type Machine } from "./machine-checks.ts";
 import { checkModel, type ModelAccess } from "./model-check.ts";
 import { checkPlatform } from "./platform-check.ts";
 import type { TrailAnswers } from "./trail-check.ts";
-import type { VpcAnswers } from "./vpc-checks.ts";
+import { isPrivate, type VpcAnswers } from "./vpc-checks.ts";
 
 const MACHINE: Machine = {
 	nodeVersion: "24.22.3",
@@ -320,6 +320,21 @@ describe("an existing VPC", () => {
 		);
 	});
 
+	test.each([
+		["with its own route to an internet gateway", "subnet-b", false, false],
+		["with the main table, which has no such route", "subnet-a", false, true],
+		["that gives public addresses", "subnet-a", true, false],
+	])("has a subnet %s: %s", (_, SubnetId, MapPublicIpOnLaunch, expected) => {
+		const tables = [
+			{
+				Associations: [{ Main: true }],
+				Routes: [{ GatewayId: "local" }, { NatGatewayId: "nat-1" }],
+			},
+			{ Associations: [{ SubnetId: "subnet-b" }], Routes: [{ GatewayId: "igw-1" }] },
+		];
+		expect(isPrivate({ SubnetId, MapPublicIpOnLaunch }, tables)).toBe(expected);
+	});
+
 	test("gets one warning if it cannot be read, and is not read for another network", async () => {
 		const vpc = async () => await Promise.reject(new Error("AccessDenied"));
 		expect(await checkOf("VPC", EXISTING, { vpc })).toMatchObject({ outcome: "warning" });
@@ -333,13 +348,12 @@ describe("the audit trail", () => {
 	};
 	const trail = (
 		changes: Partial<TrailAnswers["trail"]> = {},
-		rest: Partial<TrailAnswers> = {},
+		rest: Partial<NonNullable<TrailAnswers["state"]>> = {},
 	): TrailAnswers => ({
 		trail: { Name: "everything", HomeRegion: "eu-west-1", IsMultiRegionTrail: true, ...changes },
-		isLogging: true,
-		selectors: CHANGES,
-		...rest,
+		state: { isLogging: true, selectors: CHANGES, ...rest },
 	});
+	const hidden = { trail: trail({ IsOrganizationTrail: true }).trail };
 	const advanced = (...FieldSelectors: { Field: string; Equals: string[] }[]) => ({
 		selectors: { AdvancedEventSelectors: [{ FieldSelectors }] },
 	});
@@ -356,6 +370,9 @@ describe("the audit trail", () => {
 		["no trail", "existing", [], "failed"],
 		["a trail of all regions", "own", [trail()], "warning"],
 		["a trail of all regions", "existing", [trail()], "ok"],
+		["the organization's, whose settings are hidden", "existing", [hidden], "warning"],
+		["the organization's, whose settings are hidden", "own", [hidden], "warning"],
+		["one that fits beside a hidden one", "existing", [hidden, trail()], "ok"],
 		["the organization's", "existing", [trail({ IsOrganizationTrail: true })], "ok"],
 		["one that is switched off", "existing", [trail({}, { isLogging: false })], "failed"],
 		["one of this region only", "existing", [trail(local)], "warning"],

@@ -5,6 +5,7 @@ import type { RouteTable, Subnet, VpcEndpoint } from "@aws-sdk/client-ec2";
 import { versionParameter } from "../bootstrap.ts";
 import type { Account } from "./account-checks.ts";
 import type { Machine } from "./machine-checks.ts";
+import { isPrivate } from "./vpc-checks.ts";
 
 export function lookAtMachine(env: NodeJS.ProcessEnv = process.env): Machine {
 	const isArm = process.arch === "arm64";
@@ -62,18 +63,14 @@ export function askAccount(region: string, qualifier: string): Account {
 			const client = new ec2.EC2Client(options);
 			const attribute = async (Attribute: "enableDnsSupport" | "enableDnsHostnames") =>
 				await client.send(new ec2.DescribeVpcAttributeCommand({ VpcId: vpcId, Attribute }));
-			const ofVpc = { Filters: [{ Name: "vpc-id", Values: [vpcId] }] };
 			const endpoints: VpcEndpoint[] = [];
-			for await (const page of ec2.paginateDescribeVpcEndpoints({ client }, ofVpc))
+			for await (const page of ec2.paginateDescribeVpcEndpoints({ client }, ofVpc(vpcId)))
 				endpoints.push(...(page.VpcEndpoints ?? []));
-			const routeTables: RouteTable[] = [];
-			for await (const page of ec2.paginateDescribeRouteTables({ client }, ofVpc))
-				routeTables.push(...(page.RouteTables ?? []));
 			return {
 				hasDnsSupport: (await attribute("enableDnsSupport")).EnableDnsSupport?.Value === true,
 				hasDnsHostnames: (await attribute("enableDnsHostnames")).EnableDnsHostnames?.Value === true,
 				endpoints: endpoints.filter(({ State }) => State?.toLowerCase() !== "deleted"),
-				routeTables,
+				routeTables: await routeTablesOf(options, vpcId),
 				subnets: await privateSubnets(options, vpcId),
 			};
 		},
@@ -84,15 +81,15 @@ export function askAccount(region: string, qualifier: string): Account {
 				new cloudtrail.DescribeTrailsCommand({ includeShadowTrails: true }),
 			);
 			return await Promise.all(
-				trailList.map(async (trail) => ({
-					trail,
-					isLogging:
-						(await client.send(new cloudtrail.GetTrailStatusCommand({ Name: trail.TrailARN })))
-							.IsLogging === true,
-					selectors: await client.send(
-						new cloudtrail.GetEventSelectorsCommand({ TrailName: trail.TrailARN }),
-					),
-				})),
+				trailList.map(async (trail) => {
+					const [status, selectors] = await Promise.allSettled([
+						client.send(new cloudtrail.GetTrailStatusCommand({ Name: trail.TrailARN })),
+						client.send(new cloudtrail.GetEventSelectorsCommand({ TrailName: trail.TrailARN })),
+					]);
+					if (status.status === "rejected" || selectors.status === "rejected") return { trail };
+					const isLogging = status.value.IsLogging === true;
+					return { trail, state: { isLogging, selectors: selectors.value } };
+				}),
 			);
 		},
 		async logPolicies() {
@@ -147,18 +144,29 @@ export function askAccount(region: string, qualifier: string): Account {
 	};
 }
 
-async function privateSubnets(
-	options: { readonly region: string; readonly maxAttempts: number },
-	vpcId: string,
-): Promise<readonly Subnet[]> {
+interface ClientOptions {
+	readonly region: string;
+	readonly maxAttempts: number;
+}
+
+const ofVpc = (vpcId: string) => ({ Filters: [{ Name: "vpc-id", Values: [vpcId] }] });
+
+async function routeTablesOf(options: ClientOptions, vpcId: string): Promise<RouteTable[]> {
+	const { EC2Client, paginateDescribeRouteTables } = await import("@aws-sdk/client-ec2");
+	const found: RouteTable[] = [];
+	const client = new EC2Client(options);
+	for await (const { RouteTables = [] } of paginateDescribeRouteTables({ client }, ofVpc(vpcId)))
+		found.push(...RouteTables);
+	return found;
+}
+
+async function privateSubnets(options: ClientOptions, vpcId: string): Promise<Subnet[]> {
 	const { EC2Client, paginateDescribeSubnets } = await import("@aws-sdk/client-ec2");
+	const routeTables = await routeTablesOf(options, vpcId);
 	const found: Subnet[] = [];
-	const pages = paginateDescribeSubnets(
-		{ client: new EC2Client(options) },
-		{ Filters: [{ Name: "vpc-id", Values: [vpcId] }] },
-	);
-	for await (const { Subnets = [] } of pages)
-		found.push(...Subnets.filter(({ MapPublicIpOnLaunch }) => !MapPublicIpOnLaunch));
+	const client = new EC2Client(options);
+	for await (const { Subnets = [] } of paginateDescribeSubnets({ client }, ofVpc(vpcId)))
+		found.push(...Subnets.filter((subnet) => isPrivate(subnet, routeTables)));
 	return found;
 }
 

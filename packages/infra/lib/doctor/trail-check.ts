@@ -9,8 +9,10 @@ import { type Check, failed, ok, warning } from "./check.ts";
 /** What CloudTrail answers about one trail. */
 export interface TrailAnswers {
 	readonly trail: Trail;
-	readonly isLogging: boolean;
-	readonly selectors: GetEventSelectorsResponse;
+	/** Undefined if it is denied, as an organization's trail may be to its members. */
+	readonly state?:
+		| { readonly isLogging: boolean; readonly selectors: GetEventSelectorsResponse }
+		| undefined;
 }
 
 /**
@@ -22,13 +24,21 @@ export function checkTrails(
 	trails: readonly TrailAnswers[],
 ): Check {
 	const name = "audit trail";
-	const fitting = trails.filter(
-		({ trail, isLogging, selectors }) =>
+	const others = trails.filter(
+		({ trail }) =>
 			!trail.Name?.startsWith(`${stackName}-Audit`) &&
-			isLogging &&
-			(trail.IsMultiRegionTrail === true || trail.HomeRegion === region) &&
-			recordsChanges(selectors),
+			(trail.IsMultiRegionTrail === true || trail.HomeRegion === region),
 	);
+	const fitting = others.filter(
+		({ state }) => state?.isLogging === true && recordsChanges(state.selectors),
+	);
+	const hidden = others.find(({ state }) => state === undefined);
+	if (fitting.length === 0 && hidden !== undefined)
+		return warning(
+			name,
+			`${hidden.trail.Name} may record changes here, but its settings cannot be read`,
+			`ask its owner whether it logs management events; set openclaw:auditTrail to \`existing\` only then (now: \`${auditTrail}\`)`,
+		);
 	const complete = fitting.find(({ trail }) => trail.IsMultiRegionTrail === true);
 	const shown = fitting
 		.map(

@@ -105,16 +105,26 @@ function s3Gateways(region: string, { endpoints }: VpcAnswers): readonly VpcEndp
 	);
 }
 
-/** A subnet without a route table of its own has the main one. */
+/** As CDK looks subnets up: a route to an internet gateway makes a subnet public. */
+export function isPrivate(subnet: Subnet, routeTables: readonly RouteTable[]): boolean {
+	const table = tableOf(subnet, routeTables);
+	const isRouted = table?.Routes?.some(({ GatewayId }) => GatewayId?.startsWith("igw-")) ?? false;
+	return !isRouted && subnet.MapPublicIpOnLaunch !== true;
+}
+
 function tablesOfMachines({ routeTables, subnets }: VpcAnswers): ReadonlySet<string> {
-	const tableOf = (isMeant: (association: RouteTableAssociation) => boolean) =>
-		routeTables.find(({ Associations = [] }) => Associations.some(isMeant))?.RouteTableId;
-	const ids = subnets.map(
-		(subnet) =>
-			tableOf(({ SubnetId }) => SubnetId === subnet.SubnetId) ??
-			tableOf(({ Main }) => Main === true),
-	);
+	const ids = subnets.map((subnet) => tableOf(subnet, routeTables)?.RouteTableId);
 	return new Set(ids.filter((id) => id !== undefined));
+}
+
+/** A subnet without a route table of its own has the main one. */
+function tableOf(subnet: Subnet, tables: readonly RouteTable[]): RouteTable | undefined {
+	const find = (isMeant: (association: RouteTableAssociation) => boolean) =>
+		tables.find(({ Associations = [] }) => Associations.some(isMeant));
+	return (
+		find(({ SubnetId }) => SubnetId !== undefined && SubnetId === subnet.SubnetId) ??
+		find(({ Main }) => Main === true)
+	);
 }
 
 function kebab(name: string): string {

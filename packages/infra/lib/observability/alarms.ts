@@ -101,7 +101,7 @@ function dataAlarms(): readonly AlarmSpec[] {
 			metric: daemonMetric("FlushErrors", Stats.SUM),
 			threshold: 3,
 			periods: { bad: 2, of: 2 },
-			why: "A failed flush is repeated within seconds. The network causes one or two; three in each of two periods have another cause.",
+			why: "A failed flush is repeated within seconds. The network causes one or two; three in each of two periods have another cause, which the saved query `errors by code` shows. DurabilityLag follows if it lasts.",
 		},
 		{
 			name: "FencedWriters",
@@ -139,6 +139,8 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 				},
 			}),
 			threshold: 1,
+			// FILL also has to fill a metric that never had a value. CloudWatch's documentation does not
+			// say so in words, and nobody has tried it on AWS.
 			// A call in the last seconds of a quarter is answered by a machine that reports in the next.
 			periods: { bad: 2, of: 8 },
 			why: "Machines are called and report nothing, so every alarm on their metrics is blind. A machine reports each minute. Look for its lines in the runtime's log group: no lines mean that the execution role cannot write logs, lines without `_aws` that OPENCLAW_SIDECAR_METRICS is off.",
@@ -153,7 +155,7 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 			name: "RuntimeSystemErrors",
 			metric: runtimeMetric(runtime, "SystemErrors"),
 			threshold: 3,
-			why: "Failures of the platform itself. The queue repeats a message for 5 minutes, so fewer than three affect no user.",
+			why: "Failures of the platform itself. The queue repeats a message for 5 minutes, so fewer than three affect no user. If it lasts, look at the AWS Health Dashboard; nothing here can be repaired.",
 		},
 	];
 }
@@ -201,13 +203,13 @@ function keepingAlarms({ retention, secrets }: Watched): readonly AlarmSpec[] {
 			threshold: 1,
 			periods: { bad: 2, of: 2 },
 			isBelow: true,
-			why: "It runs daily. Two days without a run mean that the schedule is disabled and history grows. This says nothing about failures. A new stack raises it until its first run, at 03:17 UTC.",
+			why: "It runs daily. Two days without a run mean that the schedule RetentionDaily is disabled (EventBridge Scheduler), and history grows. A new stack raises it until its first run, at 03:17 UTC.",
 		},
 		...(secrets?.rotations ?? []).map(({ fn, node }) => ({
 			name: `RotationFailed-${node.id.replace(/-rotation$/, "")}`,
 			metric: fn.metricErrors({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "The secret in use is unchanged. The function's log names the failed step and the reason: a staged value was refused, or the channel no longer accepts the current secret. A rotation with nothing to change does not fail.",
+			why: "The secret in use is unchanged. The saved query `failed rotations` names the step and the reason: a staged value was refused, or the channel no longer accepts the current secret. A rotation with nothing to change does not fail.",
 		})),
 	];
 }
@@ -250,13 +252,13 @@ function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly Ala
 			metric: router.webhook.fn.metricDuration({ period: PERIOD, statistic: "p99" }),
 			threshold: 2_000,
 			periods: { bad: 2, of: 3 },
-			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave one second for the network. More provisioned concurrency avoids cold starts.",
+			why: "Milliseconds. Slack and Feishu give up after 3 s and send again; 2 s leave one second for the network. More provisioned concurrency (openclaw:provisionedConcurrency) avoids cold starts.",
 		},
 		{
 			name: "WebhookThrottles",
 			metric: router.webhook.fn.metricThrottles({ period: PERIOD, statistic: Stats.SUM }),
 			threshold: 1,
-			why: "Lambda refused an invocation: the account's concurrency is exhausted.",
+			why: "Lambda refused an invocation: the account's concurrency is exhausted. Channels send again, for minutes to hours. Request more (Service Quotas, AWS Lambda, Concurrent executions).",
 		},
 		{
 			name: "IssuerFailed",
@@ -265,7 +267,7 @@ function webhookApiAlarms({ webhookApi, issuer, router }: Watched): readonly Ala
 				statistic: Stats.SUM,
 			}),
 			threshold: 1,
-			why: "Without the issuer's keys no machine starts. They are requested rarely, so each failure counts.",
+			why: "Without the issuer's keys no machine starts. They are requested rarely, so each failure counts. The saved query `failed issuer` shows the error; a disabled signing key is the usual one.",
 		},
 	];
 }

@@ -54,6 +54,18 @@ const WORKER: Queries = {
 | sort @timestamp desc`,
 };
 
+const ISSUER: Queries = {
+	"failed issuer": `fields @timestamp, error.name, error.code, error.message
+| filter level = "error" or @message like /Task timed out|Runtime exited/
+| sort @timestamp desc`,
+};
+
+const ROTATIONS: Queries = {
+	"failed rotations": `fields @timestamp, event, channel, step, versionId, error.code, error.message, message.errorMessage, @log
+| filter level in ["error", "ERROR"] or @message like /Task timed out|Runtime exited/
+| sort @timestamp desc`,
+};
+
 const FIREWALL: Queries = {
 	"blocked requests": `filter action = "BLOCK"
 | stats count(*) as times, latest(@timestamp) as last by terminatingRuleId, httpRequest.uri, httpRequest.clientIp
@@ -85,7 +97,7 @@ const OBJECTS: Queries = {
 
 export function saveQueries(
 	scope: Construct,
-	{ runtime, retention, audit, webhookApi, router }: Watched,
+	{ runtime, retention, audit, webhookApi, issuer, router, secrets }: Watched,
 ): void {
 	const save = (questions: Queries, ...groups: readonly logs.ILogGroup[]) => {
 		for (const [name, queryString] of Object.entries(questions)) {
@@ -102,6 +114,8 @@ export function saveQueries(
 		save(WEBHOOK, router.webhook.logGroup);
 		save(WORKER, router.worker.logGroup);
 	}
+	if (issuer !== undefined) save(ISSUER, issuer.handler.logGroup);
+	if (secrets !== undefined) save(ROTATIONS, ...secrets.rotations.map(({ logGroup }) => logGroup));
 	if (webhookApi !== undefined) save(FIREWALL, webhookApi.firewall.logGroup);
 	if (audit === undefined) return;
 	const trail = audit.trailLogs === undefined ? [] : [audit.trailLogs];
