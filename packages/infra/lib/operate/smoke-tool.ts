@@ -62,7 +62,7 @@ export async function smokeTest(
 	{ user, seconds = DEFAULT_SECONDS, pauseMs }: SmokeChoice,
 	io: Io,
 ) {
-	const { usersTable, workerLogs, webhooks, secrets } = outputs;
+	const { usersTable, workerLogs, webhooks, secrets, probeKey } = outputs;
 	if (usersTable === undefined || workerLogs === undefined)
 		throw new ToolError(
 			"OWN_ISSUER",
@@ -98,6 +98,7 @@ export async function smokeTest(
 		channel,
 		sender,
 		url,
+		probeKey,
 		secret,
 		workerLogs,
 		timeoutMs: seconds * 1_000,

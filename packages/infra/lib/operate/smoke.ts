@@ -26,6 +26,7 @@ export interface SmokeOptions {
 	/** An allowed user, whose chat gets the answer. */
 	readonly sender: string;
 	readonly url: string;
+	readonly probeKey: string;
 	readonly secret: SecretFields;
 	readonly workerLogs: string;
 	/** A first machine starts, restores, and asks its model. */
@@ -42,11 +43,11 @@ export interface SmokeResult {
 
 /** @throws ToolError SMOKE_FAILED, with the part that failed and its reason */
 export async function smoke(options: SmokeOptions): Promise<SmokeResult> {
-	const { channel, sender, url, secret, say } = options;
+	const { channel, sender, secret, say } = options;
 	const startedMs = Date.now();
 	const request = await requestAs(channel, sender, TEXT, secret);
 	const deliveryId = deliveryIdOfRequest(channel, request, secret);
-	await knock(url, request, sender);
+	await knock(options, request);
 	const queuedMs = Date.now() - startedMs;
 	say(`the door took the message in ${queuedMs} ms; waiting for the agent`);
 	await untilAnswered(options, deliveryId, startedMs);
@@ -67,16 +68,15 @@ function deliveryIdOfRequest(
 }
 
 async function knock(
-	url: string,
+	{ url, probeKey, sender }: SmokeOptions,
 	{ headers, body }: ChannelRequest,
-	sender: string,
 ): Promise<void> {
 	let status: number;
 	let code: unknown;
 	try {
 		const response = await fetch(url, {
 			method: "POST",
-			headers: { "content-type": "application/json", ...headers },
+			headers: { "content-type": "application/json", "x-openclaw-probe": probeKey, ...headers },
 			body,
 			redirect: "error",
 			signal: AbortSignal.timeout(15_000),
@@ -118,7 +118,9 @@ async function untilAnswered(
 	const told = new Set<string>();
 	let last = "the worker logged nothing about it";
 	let hasReason = false;
-	while (Date.now() - startedMs < timeoutMs) {
+	// At least one look, however long the door took.
+	for (let isLate = false; !isLate; ) {
+		isLate = Date.now() - startedMs >= timeoutMs;
 		const lines = await linesAbout(client, workerLogs, deliveryId, startedMs);
 		for (const { event, reason = "" } of lines) {
 			const line = `${event} ${reason}`.trim();
@@ -131,7 +133,7 @@ async function untilAnswered(
 		const events = new Set(lines.map(({ event }) => event));
 		if (events.has("worker.answered") && events.has("worker.sent")) return;
 		if (events.has("worker.unknown") || events.has("security.user-removed")) break;
-		await wait(pauseMs);
+		if (!isLate) await wait(pauseMs);
 	}
 	throw failed(
 		`no answer after ${Math.round((Date.now() - startedMs) / 1_000)} s: ${last}`,

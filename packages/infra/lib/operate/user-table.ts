@@ -10,7 +10,7 @@ import {
 import type { Users } from "../users.ts";
 import { ToolError } from "./tool-error.ts";
 
-/** Requests at a time: 100,000 users take about a minute, and the SDK has as many sockets. */
+/** Requests at a time: the SDK has as many sockets. */
 const AT_ONCE = 50;
 
 export interface Added {
