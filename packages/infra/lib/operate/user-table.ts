@@ -86,6 +86,23 @@ export class UserTable {
 			.map(([id]) => id);
 	}
 
+	/**
+	 * The senders of one person.
+	 * @throws ToolError USAGE if the name is a sender of a person with another name, whose workspace
+	 * and machine have that other name
+	 */
+	async sendersOf(person: string): Promise<readonly string[]> {
+		const users = await this.list();
+		const owner = Object.hasOwn(users, person) ? users[person] : undefined;
+		const senders = Object.keys(users).filter((id) => users[id] === person);
+		if (owner === undefined || owner === person || senders.length > 0) return senders;
+		throw new ToolError(
+			"USAGE",
+			`${person} is a sender of ${owner}, not a person`,
+			`use the person's name: ${owner}`,
+		);
+	}
+
 	async remove(senders: readonly string[]): Promise<void> {
 		await inParallel(senders, async (id) => {
 			await this.#client.send(
