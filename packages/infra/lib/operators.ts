@@ -65,7 +65,7 @@ export class Operators extends Construct {
 		allow(
 			this.operator,
 			"ManageUsers",
-			["PutItem", "DeleteItem", "GetItem", "BatchGetItem", "Scan"].map(
+			["PutItem", "DeleteItem", "GetItem", "Scan"].map(
 				(name) => `dynamodb:${name}`,
 			),
 			[table.tableArn],

@@ -179,6 +179,16 @@ describe("an operator's role", () => {
 		]);
 	});
 
+	test("alone changes the table of users: the functions behind the webhook only read single items", () => {
+		for (const role of ["RouterWebhookRole", "RouterWorkerRole"]) {
+			const actions = open
+				.identityPolicy(role)
+				.Statement.filter(({ Resource }) => [Resource].flat().includes(`${usersTable}.Arn`))
+				.flatMap(({ Action }) => Action);
+			expect([role, actions]).toEqual([role, ["dynamodb:GetItem"]]);
+		}
+	});
+
 	test("is the only one that removes versions, even beside an administrator", async () => {
 		const resource = `${bucket}/${COMMIT}`;
 		for (const action of ["s3:DeleteObject", "s3:DeleteObjectVersion"])

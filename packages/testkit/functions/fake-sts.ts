@@ -23,6 +23,11 @@ export class FakeSts implements AsyncDisposable {
 		const fake = new FakeSts();
 		fake.#server = await LocalServer.start(async ({ body }) => {
 			const input = new URLSearchParams(body.toString());
+			if (input.get("Action") === "GetCallerIdentity")
+				return answer(
+					200,
+					"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn:aws:sts::111111111111:assumed-role/Operator/otto</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>",
+				);
 			const policy = input.get("Policy") ?? "";
 			const role = {
 				roleArn: input.get("RoleArn") ?? "",

@@ -35,7 +35,7 @@ describe.skipIf(moto === undefined)("an account", () => {
 
 	beforeAll(async () => {
 		ec2 = new EC2Client({ region: REGION });
-		account = askAccount(REGION);
+		account = askAccount(REGION, "openclaw");
 		vpcId = (await ec2.send(new CreateVpcCommand({ CidrBlock: "10.0.0.0/16" }))).Vpc!.VpcId!;
 		const { Subnet } = await ec2.send(
 			new CreateSubnetCommand({

@@ -2,6 +2,7 @@
  * Questions to a person at a terminal. Without a terminal nothing is asked: a missing answer is an
  * error that names the option.
  */
+import type { Readable, Writable } from "node:stream";
 import * as clack from "@clack/prompts";
 import { ToolError } from "./tool-error.ts";
 
@@ -30,13 +31,15 @@ export interface Ask {
 	confirm(question: string, initial: boolean): Promise<boolean>;
 }
 
-/** Undefined without a terminal. */
+type Terminal<T> = T & { readonly isTTY?: boolean };
+
+/** Undefined without a terminal. Questions go to stderr, because the result is on stdout. */
 export function terminal(
-	input: { readonly isTTY?: boolean } = process.stdin,
-	output: { readonly isTTY?: boolean } = process.stderr,
+	input: Terminal<Readable> = process.stdin,
+	output: Terminal<Writable> = process.stderr,
 ): Ask | undefined {
 	if (input.isTTY !== true || output.isTTY !== true) return undefined;
-	const common = { output: process.stderr };
+	const common = { input, output };
 	return {
 		async text(message, { initial = "", check } = {}) {
 			return answered(

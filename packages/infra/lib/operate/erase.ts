@@ -62,13 +62,15 @@ export interface EraseTools {
 	/** Undefined with an issuer of your own. */
 	readonly users:
 		| {
-				find(names: readonly string[]): Promise<readonly string[]>;
+				sendersOf(person: string): Promise<readonly string[]>;
 				remove(senders: readonly string[]): Promise<void>;
 		  }
 		| undefined;
 	/** Undefined if the caller has made sure that the machine has ended. */
 	readonly endMachine: ((user: string) => Promise<Ended>) | undefined;
 	readonly maxHours: number;
+	/** ARN of the operator's session, for the record. */
+	readonly by: string;
 	readonly say: (line: string) => void;
 	/** Waits until a machine would have written; for tests. */
 	readonly quiet?: () => Promise<void>;
@@ -82,7 +84,7 @@ export async function survey(tools: EraseTools, user: string): Promise<Erasure> 
 	return {
 		user,
 		namespace,
-		senders: (await tools.users?.find([user])) ?? [],
+		senders: (await tools.users?.sendersOf(user)) ?? [],
 		machine: "not asked",
 		before: await list(tools, namespace),
 	};
@@ -112,6 +114,7 @@ export async function erase(tools: EraseTools, user: string): Promise<Erasure> {
 	const isProven = after.versions + after.deleteMarkers === 0;
 	const provenAfter = new Date(Date.now() + (maxHours + MARGIN_HOURS) * 3_600_000).toISOString();
 	const record = await writeRecord(tools, namespace, {
+		by: tools.by,
 		outcome: isProven ? "erased" : "not proven",
 		machine,
 		before,

@@ -370,11 +370,17 @@ describe("infra:smoke", () => {
 
 	test("names a door that is closed by a firewall, or not there", async () => {
 		await ready();
-		await using wall = await LocalServer.start(() => ({ status: 403, body: "Forbidden" }));
+		const probes: unknown[] = [];
+		await using wall = await LocalServer.start(({ headers }) => {
+			probes.push(headers["x-openclaw-probe"]);
+			return { status: 403, body: "Forbidden" };
+		});
 		aws.stacks.set("OpenClaw", { ...aws.stacks.get("OpenClaw"), Webhookslack: wall.url });
 		expect((await run("smoke", [])).err).toMatch(
 			/the door answered 403\nwhat to do: API Gateway or WAF/,
 		);
+		// The random part of the stack's id.
+		expect(probes).toEqual(["0a1b"]);
 		aws.stacks.set("OpenClaw", {
 			...aws.stacks.get("OpenClaw"),
 			Webhookslack: "http://127.0.0.1:1",

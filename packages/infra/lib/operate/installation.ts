@@ -70,6 +70,8 @@ export function regionOf({ region }: Config): string {
 }
 
 export interface Outputs {
+	/** The random part of the stack's id: with it in a header, WAF lets the smoke test in. */
+	readonly probeKey: string;
 	readonly bucket: string;
 	readonly runtimeArn: string;
 	readonly operatorRole: string;
@@ -114,6 +116,7 @@ export async function readOutputs(config: Config): Promise<Outputs> {
 			}),
 		);
 	return {
+		probeKey: Stacks[0]?.StackId?.split("/")[2] ?? "",
 		bucket: need("StoreUrl").replace("s3://", ""),
 		runtimeArn: need("RuntimeArn"),
 		operatorRole: need("OperatorRole"),

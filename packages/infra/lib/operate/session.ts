@@ -3,7 +3,7 @@
  * needs, and where there is one, to one namespace. A bug of a tool cannot reach other users.
  */
 import { userInfo } from "node:os";
-import { AssumeRoleCommand, STSClient } from "@aws-sdk/client-sts";
+import { AssumeRoleCommand, GetCallerIdentityCommand, STSClient } from "@aws-sdk/client-sts";
 import { ToolError } from "./tool-error.ts";
 
 export interface Credentials {
@@ -57,6 +57,15 @@ export async function assume(
 		secretAccessKey,
 		...(SessionToken !== undefined && { sessionToken: SessionToken }),
 	};
+}
+
+/** The ARN of a session; undefined: of the current credentials. It needs no right. */
+export async function whoAmI(
+	region: string,
+	credentials: Credentials | undefined,
+): Promise<string> {
+	const client = new STSClient({ region, ...(credentials && { credentials }) });
+	return (await client.send(new GetCallerIdentityCommand({}))).Arn ?? "";
 }
 
 /** What each purpose needs. `partition` is that of the role's ARN. */

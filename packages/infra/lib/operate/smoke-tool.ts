@@ -98,6 +98,7 @@ export async function smokeTest(
 		channel,
 		sender,
 		url,
+		probeKey,
 		secret,
 		probeKey,
 		workerLogs,

@@ -27,8 +27,8 @@ export interface SmokeOptions {
 	/** An allowed user, whose chat gets the answer. */
 	readonly sender: string;
 	readonly url: string;
-	readonly secret: SecretFields;
 	readonly probeKey: string;
+	readonly secret: SecretFields;
 	readonly workerLogs: string;
 	/** A first machine starts, restores, and asks its model. */
 	readonly timeoutMs: number;
@@ -69,7 +69,7 @@ function deliveryIdOfRequest(
 }
 
 async function knock(
-	{ url, sender, probeKey }: SmokeOptions,
+	{ url, probeKey, sender }: SmokeOptions,
 	{ headers, body }: ChannelRequest,
 ): Promise<void> {
 	let status: number;
@@ -119,7 +119,9 @@ async function untilAnswered(
 	const told = new Set<string>();
 	let last = "the worker logged nothing about it";
 	let hasReason = false;
-	for (;;) {
+	// At least one look, however long the door took.
+	for (let isLate = false; !isLate; ) {
+		isLate = Date.now() - startedMs >= timeoutMs;
 		const lines = await linesAbout(client, workerLogs, deliveryId, startedMs);
 		for (const { event, reason = "" } of lines) {
 			const line = `${event} ${reason}`.trim();
@@ -132,8 +134,7 @@ async function untilAnswered(
 		const events = new Set(lines.map(({ event }) => event));
 		if (events.has("worker.answered") && events.has("worker.sent")) return;
 		if (events.has("worker.unknown") || events.has("security.user-removed")) break;
-		if (Date.now() - startedMs >= timeoutMs) break;
-		await wait(pauseMs);
+		if (!isLate) await wait(pauseMs);
 	}
 	throw failed(
 		`no answer after ${Math.round((Date.now() - startedMs) / 1_000)} s: ${last}`,

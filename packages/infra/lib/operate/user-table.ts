@@ -10,7 +10,7 @@ import {
 import type { Users } from "../users.ts";
 import { ToolError } from "./tool-error.ts";
 
-/** Requests at a time: 100,000 users take about a minute, and the SDK has as many sockets. */
+/** Requests at a time: the SDK has as many sockets. */
 const AT_ONCE = 50;
 
 export interface Added {
@@ -84,6 +84,23 @@ export class UserTable {
 		return Object.entries(await this.list())
 			.filter(([id, user]) => wanted.has(id) || wanted.has(user))
 			.map(([id]) => id);
+	}
+
+	/**
+	 * The senders of one person.
+	 * @throws ToolError USAGE if the name is a sender of a person with another name, whose workspace
+	 * and machine have that other name
+	 */
+	async sendersOf(person: string): Promise<readonly string[]> {
+		const users = await this.list();
+		const owner = Object.hasOwn(users, person) ? users[person] : undefined;
+		const senders = Object.keys(users).filter((id) => users[id] === person);
+		if (owner === undefined || owner === person || senders.length > 0) return senders;
+		throw new ToolError(
+			"USAGE",
+			`${person} is a sender of ${owner}, not a person`,
+			`use the person's name: ${owner}`,
+		);
 	}
 
 	async remove(senders: readonly string[]): Promise<void> {

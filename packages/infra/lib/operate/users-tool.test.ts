@@ -175,6 +175,17 @@ test("a person's machine is ended by the id that the worker uses", async () => {
 	expect((await run(`stop anna ${AS_IS}`)).out).toBe("anna: no machine is running");
 });
 
+test("a sender is no person: stopping or erasing it would miss the person's machine and workspace", async () => {
+	await table.allow({ "telegram.30": "emil" });
+	for (const line of [`stop telegram.30 ${AS_IS}`, `erase telegram.30 --yes telegram.30 ${AS_IS}`])
+		expect((await run(line)).err).toMatch(
+			/USAGE\] telegram\.30 is a sender of emil, not a person\nwhat to do: use the person's name: emil/,
+		);
+	expect((await run(`list ${AS_IS}`)).out).toContain("telegram.30 emil");
+	await table.allow({ "telegram.31": "telegram.31" });
+	expect((await run(`stop telegram.31 ${AS_IS}`)).status).toBe(0);
+});
+
 describe.skipIf(s3TestServer() === undefined)("erasing", () => {
 	let s3: S3Client;
 
@@ -245,6 +256,7 @@ describe.skipIf(s3TestServer() === undefined)("erasing", () => {
 		expect(record).not.toContain("anna");
 		expect(JSON.parse(record)).toMatchObject({
 			outcome: "erased",
+			by: "arn:aws:sts::111111111111:assumed-role/Operator/otto",
 			namespaceSha256: createHash("sha256").update("anna").digest("hex"),
 			before: result.before,
 			after: result.after,

@@ -8,7 +8,7 @@ import { encodeUserId } from "../../../sidecar/src/agentcore/namespace-code.ts";
 import { usersFrom } from "../users.ts";
 import { type Erasure, erase, survey } from "./erase.ts";
 import { endMachine } from "./machines.ts";
-import { type Credentials, endMachines, eraseNamespace, manageUsers } from "./session.ts";
+import { type Credentials, endMachines, eraseNamespace, manageUsers, whoAmI } from "./session.ts";
 import {
 	addRoleOptions,
 	Command,
@@ -78,18 +78,19 @@ export async function runUsersTool(
 		async (name: string, options: RoleOptions) => {
 			const opened = await open(options);
 			refuseOwnIssuer(opened);
+			const { runtimeArn, usersTable } = opened.outputs;
 			const credentials = await enter(
 				opened,
 				"operatorRole",
-				() => endMachines(opened.outputs.runtimeArn),
+				(partition) => [
+					...endMachines(runtimeArn),
+					...(usersTable === undefined ? [] : manageUsers(partition, usersTable)),
+				],
 				options,
 				io,
 			);
-			const ended = await endMachine(
-				agentCore(opened, credentials),
-				opened.outputs.runtimeArn,
-				name,
-			);
+			if (usersTable !== undefined) await usersOf(opened, usersTable, credentials).sendersOf(name);
+			const ended = await endMachine(agentCore(opened, credentials), runtimeArn, name);
 			if (options.json === true) io.out(JSON.stringify({ machine: ended }));
 			else io.out(ended === "ended" ? `${name}: ended` : `${name}: no machine is running`);
 		},
@@ -149,6 +150,7 @@ async function eraseTools(
 				? undefined
 				: async (user: string) => await endMachine(client, runtimeArn, user),
 		maxHours: config.maxHours,
+		by: await whoAmI(region, credentials),
 		say: io.err,
 		...forTests,
 	};
