@@ -592,6 +592,24 @@ describe("a long text that Telegram's app sent in pieces", () => {
 		expect(aws.sent).toHaveLength(1);
 	});
 
+	test("does not take in a piece that comes while the agent works, which is a turn of its own", async () => {
+		const { promise, resolve } = Promise.withResolvers<void>();
+		runtime.machine = async () => {
+			await promise;
+			return { status: 200, body: { response: "done" } };
+		};
+		const [first, late] = [PIECES[0]!, "late"].map((text) => telegramMessage({ text }));
+		await post(first!);
+		const working = work();
+		await until(() => expect(runtime.invocations).toHaveLength(1));
+		await post(late!);
+		expect(aws.sent).toHaveLength(1);
+		resolve();
+		await working;
+		await work();
+		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual([PIECES[0], "late"]);
+	});
+
 	test("does not take in a command", async () => {
 		for (const text of [PIECES[1]!, "/new@the_bot"]) await post(telegramMessage({ text }));
 		await work();

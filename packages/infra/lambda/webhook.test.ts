@@ -39,6 +39,7 @@ beforeAll(async () => {
 		"telegram.4711": "anna",
 		"feishu.ou_anna": "anna",
 		"telegram.5": "jürgen",
+		"telegram.6": "mei",
 	});
 	vi.doMock("./log.ts", async () => {
 		const { createLogger } = await import("openclaw-sidecar");
@@ -94,7 +95,7 @@ describe.each(Object.entries(MESSAGES))("%s", (channel, message) => {
 			{ slack: 40_000, telegram: 4_096, feishu: 50_000 }[channel as "slack"],
 		);
 		// Of another user, because Telegram's next message might belong to it.
-		const from = { id: 5, is_bot: false };
+		const from = { id: 6, is_bot: false };
 		const request = message({ text, ...(channel === "telegram" && { change: { from } }) });
 		// Slack's JSON is ASCII.
 		const isSlack = channel === "slack";
