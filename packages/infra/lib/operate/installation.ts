@@ -81,8 +81,6 @@ export interface Outputs {
 	readonly workerLogs: string | undefined;
 	/** URL by channel. */
 	readonly webhooks: Readonly<Partial<Record<Channel, string>>>;
-	/** What lets this deployment's own requests past WAF's rule on Telegram's addresses. */
-	readonly probeKey: string;
 	/** Name by channel. */
 	readonly secrets: Readonly<Partial<Record<Channel, string>>>;
 }
@@ -124,8 +122,6 @@ export async function readOutputs(config: Config): Promise<Outputs> {
 		usersTable: found.get("UsersTable"),
 		workerLogs: found.get("WorkerLogs"),
 		webhooks: byChannel("Webhook"),
-		// As `Firewall.probeKey`.
-		probeKey: Stacks[0]?.StackId?.split("/")[2] ?? "",
 		secrets: byChannel("Secret"),
 	};
 }

@@ -98,7 +98,6 @@ export async function smokeTest(
 		channel,
 		sender,
 		url,
-		probeKey,
 		secret,
 		probeKey,
 		workerLogs,
