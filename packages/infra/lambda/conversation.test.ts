@@ -18,7 +18,7 @@ import {
 import { FakeAws, type SentMessage } from "../../testkit/functions/fake-aws.ts";
 import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
-import type { LocalServer } from "../../testkit/functions/local-server.ts";
+import { LocalServer } from "../../testkit/functions/local-server.ts";
 import { KINDS } from "../../testkit/functions/message-kinds.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { startTable } from "../../testkit/functions/table.ts";
@@ -414,15 +414,21 @@ describe("an attachment", () => {
 		expect((asked().messages as { content: object[] }[])[0]!.content).toHaveLength(9);
 	});
 
-	test("of Slack that its token may not read, or that is elsewhere, is refused", async () => {
+	test("of Slack that its token may not read is refused", async () => {
 		channels.files.set("F1", PNG);
 		channels.slackScopes.delete("files:read");
 		expect(await say(slackMessage(slackFile({})))).toEqual([unread("p.png", en.download)]);
-		channels.calls.length = 0;
-		const url_private = front.url;
-		expect(await say(slackMessage(slackFile({ url_private })))).toEqual([
-			unread("p.png", en.download),
-		]);
+	});
+
+	test("of Slack that is stored elsewhere is refused, and the token does not go there", async () => {
+		let requests = 0;
+		await using elsewhere = await LocalServer.start(() => {
+			requests++;
+			return { status: 200, body: PNG };
+		});
+		const file = slackFile({ url_private: `${elsewhere.url}/p.png` });
+		expect(await say(slackMessage(file))).toEqual([unread("p.png", en.download)]);
+		expect(requests).toBe(0);
 	});
 });
 
