@@ -65,9 +65,7 @@ export class Operators extends Construct {
 		allow(
 			this.operator,
 			"ManageUsers",
-			["PutItem", "DeleteItem", "GetItem", "Scan"].map(
-				(name) => `dynamodb:${name}`,
-			),
+			["PutItem", "DeleteItem", "GetItem", "Scan"].map((name) => `dynamodb:${name}`),
 			[table.tableArn],
 		);
 	}
