@@ -29,10 +29,11 @@ export function agentImage(scope: Construct, config: Config): AgentImage {
 	}
 	const note = emulationNote(process.arch, config);
 	if (note !== undefined) Annotations.of(scope).addInfo(note);
+	const buildArgs = buildArgsOn(process.arch, config);
 	const { repository, imageTag } = new DockerImageAsset(scope, "Image", {
 		...placeOf(config.containerfile),
 		platform: Platform.LINUX_ARM64,
-		...(hasAny(config.imageBuildArgs) && { buildArgs: config.imageBuildArgs }),
+		...(hasAny(buildArgs) && { buildArgs }),
 		...(hasAny(config.imageBuildSecrets) && {
 			buildSecrets: Object.fromEntries(
 				Object.entries(config.imageBuildSecrets).map(([id, file]) => [
@@ -51,22 +52,30 @@ export function agentImage(scope: Construct, config: Config): AgentImage {
 	};
 }
 
-/** @returns undefined if nothing is emulated */
-export function emulationNote(
+type BuildConfig = Pick<Config, "imageBuildArgs" | "containerfile">;
+
+/**
+ * Without OpenClaw's first run where that would be emulated: its gateway gives a worker 5 s to start,
+ * and gave up twice of two times under qemu on a busy machine with 2 cores. A setting overrides it.
+ */
+export function buildArgsOn(
 	architecture: string,
-	{ imageBuildArgs }: Pick<Config, "imageBuildArgs">,
-): string | undefined {
+	{ imageBuildArgs, containerfile }: BuildConfig,
+): Readonly<Record<string, string>> {
+	const isLeftOut = architecture !== "arm64" && containerfile === undefined;
+	return { ...(isLeftOut && { OPENCLAW_FIRST_LIFE: "no" }), ...imageBuildArgs };
+}
+
+/** @returns undefined if nothing is emulated */
+export function emulationNote(architecture: string, config: BuildConfig): string | undefined {
 	if (architecture === "arm64") return undefined;
-	const isWarmed = imageBuildArgs.OPENCLAW_FIRST_LIFE !== "no";
 	return [
 		`The image is built for arm64, and this machine is ${architecture}: emulation makes the build slow.`,
-		...(isWarmed
+		...(buildArgsOn(architecture, config).OPENCLAW_FIRST_LIFE === "no"
 			? [
-					"OpenClaw's first run, which leaves its compiled code, takes most of the time; the build argument OPENCLAW_FIRST_LIFE=no leaves it out, and makes every start slower.",
+					"OpenClaw's first run is left out of the build, because it can fail under emulation. So every start of a machine compiles OpenClaw again, and is slower.",
 				]
-			: [
-					"Without OpenClaw's first run in the build, every start of a machine compiles OpenClaw again.",
-				]),
+			: []),
 		"To avoid both, build on an arm64 machine (packages/image/ci/arm64.yml) and set openclaw:imageUri.",
 	].join(" ");
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { App, CfnWaitConditionHandle, Stack } from "aws-cdk-lib";
 import { Annotations, Match } from "aws-cdk-lib/assertions";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { agentImage, emulationNote } from "../lib/agent-image.ts";
+import { agentImage, buildArgsOn, emulationNote } from "../lib/agent-image.ts";
 import { readConfig } from "../lib/config.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
@@ -128,18 +128,26 @@ describe("the synthesis", () => {
 	test("says that the build is emulated, what that costs, and how to avoid it", () => {
 		const note = emulationNote("x64", config({}));
 		expect(note).toMatch(/this machine is x64: emulation makes the build slow/);
-		expect(note).toContain("OPENCLAW_FIRST_LIFE=no");
+		expect(note).toContain("every start of a machine compiles OpenClaw again");
 		expect(note).toContain("openclaw:imageUri");
-		const quick = emulationNote(
-			"x64",
-			config({ "openclaw:imageBuildArgs": "OPENCLAW_FIRST_LIFE=no" }),
-		);
-		expect(quick).toContain("every start of a machine compiles OpenClaw again");
 		const here = emulationNote(process.arch, config({}));
 		expect(synthesised({}).notes).toEqual(here === undefined ? [] : [here]);
 	});
 
 	test("says nothing on arm64", () => {
 		expect(emulationNote("arm64", config({}))).toBeUndefined();
+	});
+
+	test("leaves OpenClaw's first run out of an emulated build, unless a setting asks for it", () => {
+		const own = join(directory, "Containerfile");
+		writeFileSync(own, "FROM localhost/openclaw-sidecar:latest\n");
+		const asked = config({ "openclaw:imageBuildArgs": "OPENCLAW_FIRST_LIFE=yes" });
+		expect([
+			buildArgsOn("x64", config({})),
+			buildArgsOn("arm64", config({})),
+			buildArgsOn("x64", asked),
+			buildArgsOn("x64", config({ "openclaw:containerfile": own })),
+		]).toEqual([{ OPENCLAW_FIRST_LIFE: "no" }, {}, { OPENCLAW_FIRST_LIFE: "yes" }, {}]);
+		expect(emulationNote("x64", asked)).not.toContain("left out");
 	});
 });

@@ -183,7 +183,7 @@ describe("an operator's role", () => {
 		for (const role of ["RouterWebhookRole", "RouterWorkerRole"]) {
 			const actions = open
 				.identityPolicy(role)
-				.Statement.filter(({ Resource }) => [Resource].flat().includes(`${usersTable}.Arn`))
+				.Statement.filter(({ Resource }) => JSON.stringify(Resource).includes(`/${usersTable}`))
 				.flatMap(({ Action }) => Action);
 			expect([role, actions]).toEqual([role, ["dynamodb:GetItem"]]);
 		}
