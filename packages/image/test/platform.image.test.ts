@@ -3,7 +3,7 @@
  * pass through, the machine is ended, and the next one continues. Outside the image: an S3 server
  * with an STS, an OpenID issuer, and a model. Prints its measurements.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeModel, startFakeModel } from "../../testkit/openclaw/fake-model.ts";
 import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s3-server.ts";
@@ -77,7 +77,21 @@ test("a user's conversation outlives the machine", { timeout: 2 * TIMEOUT_MS }, 
 	for (const [what, value] of Object.entries(numbers)) console.log(`${what}: ${value}`);
 });
 
-function machine(name: string): Container {
+test("with OPENCLAW_IMAGE_WARM_UP, OpenClaw's files are in memory at the first ping", {
+	timeout: TIMEOUT_MS,
+}, async () => {
+	const file = "/opt/openclaw/node_modules/openclaw/package.json";
+	const inMemory = async (name: string, env: Record<string, string>) => {
+		writeFileSync("/proc/sys/vm/drop_caches", "3");
+		await using vm = machine(name, env);
+		await firstHealthyPing(vm);
+		return Number(vm.exec("fincore", "--bytes", "--noheadings", "--output", "RES", file));
+	};
+	expect(await inMemory("cold", {})).toBe(0);
+	expect(await inMemory("warm", { OPENCLAW_IMAGE_WARM_UP: "1" })).toBeGreaterThan(0);
+});
+
+function machine(name: string, given: Readonly<Record<string, string>> = {}): Container {
 	const { issuer, roleArn, bucket, server } = cloud;
 	const settings = {
 		STORE: `s3://${bucket}`,
@@ -97,6 +111,7 @@ function machine(name: string): Container {
 		OPENCLAW_OFFLINE: "1",
 		OPENCLAW_MODEL_BASE_URL: model.url,
 		OPENCLAW_MODEL_ID: model.id,
+		...given,
 	};
 	return new Container(name, { env });
 }

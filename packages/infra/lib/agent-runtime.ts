@@ -167,6 +167,7 @@ export class AgentRuntime extends Construct {
 			...(config.modelDailyTokens !== undefined && {
 				OPENCLAW_SIDECAR_MODEL_DAILY_TOKENS: config.modelDailyTokens,
 			}),
+			...(platformVersion(this, config) === "V2" && { OPENCLAW_IMAGE_WARM_UP: "1" }),
 			// The platform does not set it, but every SDK needs it.
 			AWS_REGION: Stack.of(this).region,
 		};

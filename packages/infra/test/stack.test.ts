@@ -192,6 +192,7 @@ describe("the agent's runtime", () => {
 		expect(runtime).not.toHaveProperty("RequestHeaderConfiguration");
 		expect(Object.keys(runtime.EnvironmentVariables as object).sort()).toEqual([
 			"AWS_REGION",
+			"OPENCLAW_IMAGE_WARM_UP",
 			"OPENCLAW_MODEL_ID",
 			...[
 				"AUDIENCE",
@@ -208,9 +209,12 @@ describe("the agent's runtime", () => {
 		]);
 	});
 
-	test("runs V1 if the region is not known to have V2", () => {
-		expect(properties(publicMode, "AWS::BedrockAgentCore::Runtime").PlatformVersion).toBe("V1");
-		expect(properties(ownIssuer, "AWS::BedrockAgentCore::Runtime").PlatformVersion).toBe("V1");
+	test("runs V1 if the region is not known to have V2, without a warm-up for which users would wait", () => {
+		for (const template of [publicMode, ownIssuer]) {
+			const runtime = properties(template, "AWS::BedrockAgentCore::Runtime");
+			expect(runtime.PlatformVersion).toBe("V1");
+			expect(runtime.EnvironmentVariables).not.toHaveProperty("OPENCLAW_IMAGE_WARM_UP");
+		}
 	});
 
 	test("has an encrypted log group before its endpoint can write to it", () => {
