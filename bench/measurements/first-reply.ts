@@ -117,6 +117,8 @@ class Stage {
 	/** The same state for the bare gateway, which has started with it before. */
 	readonly #template: string;
 	readonly #env: Readonly<Record<string, string>>;
+	/** Those of the Containerfile and of its `openclaw` that change the start. */
+	readonly #imageVariables: Readonly<Record<string, string>>;
 
 	constructor(lab: Lab, bin: string, model: FakeModel) {
 		this.#lab = lab;
@@ -130,14 +132,23 @@ class Stage {
 		// The bare gateway chooses its own compile cache, below TMPDIR.
 		const { NODE_COMPILE_CACHE: _, ...offline } = OPENCLAW_ENV;
 		this.#env = { ...baseEnv(), ...offline, HOME: this.#home, TMPDIR: tmp };
+		this.#imageVariables = {
+			OPENCLAW_TRAJECTORY: "0",
+			OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED: "1",
+			NODE_COMPILE_CACHE: join(lab.root, "openclaw-compile-cache"),
+		};
 	}
 
-	/** A user's first starts: the state that all rounds begin with, and warm compile caches. */
+	/**
+	 * A user's first starts: the state that all rounds begin with, and warm compile caches. The
+	 * sidecar's agent gets the cache of a bare gateway, which writes it when it ends, as the image does.
+	 */
 	async prepare(): Promise<void> {
 		await this.sidecar(false);
 		const config = join(this.#state, "openclaw.json");
 		writeFileSync(config, withDefaults(readFileSync(config, "utf8")));
 		cpSync(this.#state, this.#template, { recursive: true, preserveTimestamps: true });
+		await this.bare(false, this.#imageVariables);
 		await this.bare(false);
 		rmSync(this.#template, { recursive: true });
 		cpSync(this.#state, this.#template, { recursive: true, preserveTimestamps: true });
@@ -160,9 +171,8 @@ class Stage {
 		const variables = {
 			...this.#env,
 			...command.env,
-			...IMAGE_VARIABLES,
+			...this.#imageVariables,
 			HOME: this.#home,
-			NODE_COMPILE_CACHE: join(this.#lab.root, "openclaw-compile-cache"),
 			OPENCLAW_MODEL_BASE_URL: this.#model.url,
 			OPENCLAW_MODEL_ID: this.#model.id,
 		};
@@ -191,7 +201,7 @@ class Stage {
 	}
 
 	/** On a disk that holds the state already. */
-	async bare(isCold: boolean): Promise<Reply> {
+	async bare(isCold: boolean, more: Readonly<Record<string, string>> = {}): Promise<Reply> {
 		const port = await freePort();
 		rmSync(this.#state, { recursive: true, force: true });
 		cpSync(this.#template, this.#state, { recursive: true, preserveTimestamps: true });
@@ -206,6 +216,7 @@ class Stage {
 				OPENCLAW_MODEL_API: "openai-completions",
 				OPENCLAW_MODEL_BASE_URL: this.#model.url,
 				OPENCLAW_MODEL_ID: this.#model.id,
+				...more,
 			},
 		});
 		const said = collect(child.stderr);
@@ -231,12 +242,6 @@ class Stage {
 		return [process.execPath, this.#bin, "gateway", "run", ...options];
 	}
 }
-
-/** Those of the Containerfile and of its `openclaw` that change the start. */
-const IMAGE_VARIABLES = {
-	OPENCLAW_TRAJECTORY: "0",
-	OPENCLAW_PACKAGED_COMPILE_CACHE_RESPAWNED: "1",
-};
 
 /** Without the settings that the sidecar's minimal configuration adds to OpenClaw's defaults. */
 function withDefaults(text: string): string {
