@@ -59,6 +59,19 @@ test("restarts an agent that ends on its own, with growing delays, and does not 
 	]);
 });
 
+test("says what to do if the agent refuses its data, as OpenClaw does after a step back", async () => {
+	const { started, start } = agents();
+	const logger = recordingLogger();
+	const agent = await superviseAgent(start, logger, atOnce);
+	started[0]?.end(1);
+	await expect.poll(() => agent.pid).toBe(2);
+	started[1]?.end(78);
+	await expect.poll(() => agent.pid).toBe(3);
+	const [crash, refusal] = logger.events.filter(({ event }) => event === "agent.crashed");
+	expect(crash?.fields).not.toHaveProperty("remedy");
+	expect(refusal?.fields.remedy).toContain("rollback --to");
+});
+
 test("does not restart an agent that was told to end", async () => {
 	const { started, start } = agents();
 	const agent = await superviseAgent(start, recordingLogger(), atOnce);

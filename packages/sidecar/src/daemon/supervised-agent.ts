@@ -6,6 +6,11 @@ import { retryDelayMs } from "./cadence.ts";
 /** An agent that ran for this long has started; its next crash counts as a first one. */
 const STEADY_MS = 60_000;
 
+/** EX_CONFIG of sysexits.h. OpenClaw ends with it if a newer release has written its databases. */
+const REFUSED = 78;
+const REFUSED_REMEDY =
+	"the agent refuses its configuration or its data: its own output says why. If a newer release of it wrote the data, run that release, or go back with `openclaw-sidecar rollback --to TIME`";
+
 /**
  * An agent that is restarted whenever it ends on its own: after 1 s, doubling to 30 s. The
  * workspace is not restored in between. `exited` settles only after `kill`.
@@ -78,7 +83,8 @@ class SupervisedAgent implements Agent {
 	async #restart(exit: AgentExit, crashes: number): Promise<boolean> {
 		for (let failures = crashes; ; failures++) {
 			const restartMs = this.#delayMs(failures);
-			this.#logger.error("agent.crashed", { ...exit, crashes: failures, restartMs });
+			const remedy = exit.status === REFUSED && { remedy: REFUSED_REMEDY };
+			this.#logger.error("agent.crashed", { ...exit, crashes: failures, restartMs, ...remedy });
 			await delay(restartMs, undefined, { signal: this.#over.signal }).catch(() => {});
 			if (this.#over.signal.aborted) return false;
 			this.#isStarting = true;
