@@ -11,31 +11,16 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import buildSidecar from "../packages/testkit/build-command.ts";
 import { type FakeModel, startFakeModel } from "../packages/testkit/openclaw/fake-model.ts";
-import {
-	findOrInstallOpenClaw,
-	removePartialInstall,
-} from "../packages/testkit/openclaw/openclaw.ts";
+import { removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
 import { killEverything } from "../packages/testkit/processes.ts";
 import { type OidcS3Server, startOidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
-import { s3TestServer } from "../packages/testkit/store/s3-server.ts";
-import { findIsolation, type Isolation, Machine } from "./machine.ts";
+import { Machine } from "./machine.ts";
 import { openClaw } from "./platform-agents.ts";
 import { Vm } from "./platform-vm.ts";
+import { findPrerequisites, type Prerequisites } from "./prerequisites.ts";
 import { Timeline } from "./timeline.ts";
 
-const isolation = findIsolation();
-const openclaw = await findOrInstallOpenClaw((text) => console.warn(text));
-const missing = [
-	isolation.unshare === undefined ? isolation.reason : undefined,
-	openclaw.kind === "missing" ? openclaw.reason : undefined,
-	s3TestServer() === undefined
-		? "there is no S3 server, which the line above says how to get"
-		: undefined,
-].find((reason) => reason !== undefined);
-if (missing !== undefined) {
-	if (process.env.CI === "true") throw new Error(`ends cannot be tried here: ${missing}`);
-	console.warn(`skipped: ends cannot be tried here: ${missing}`);
-}
+const found = await findPrerequisites("the end of a machine");
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-ends-")));
 const lines: string[] = [];
@@ -45,7 +30,7 @@ let model: FakeModel;
 let count = 0;
 
 beforeAll(async () => {
-	if (missing !== undefined) return;
+	if (found === undefined) return;
 	buildSidecar();
 	cloud = await startOidcS3Server();
 	model = await startFakeModel();
@@ -60,9 +45,9 @@ afterAll(async () => {
 });
 
 async function boot(options: readonly string[] = []): Promise<Vm> {
-	const installed = openclaw as Extract<typeof openclaw, { kind: "installed" }>;
-	const agent = await openClaw(installed, model);
-	const machine = new Machine(root, ++count, isolation as Isolation, agent.scratch);
+	const { openclaw, isolation } = found as Prerequisites;
+	const agent = await openClaw(openclaw, model);
+	const machine = new Machine(root, ++count, isolation, agent.scratch);
 	return await Vm.boot(`vm-${count}`, machine, cloud, agent, timeline, options);
 }
 
@@ -85,7 +70,7 @@ async function ask(vm: Vm, user: string, prompt: string): Promise<string> {
 
 const SLOW = "Think for long. [[slow:60]]";
 
-test.skipIf(missing !== undefined)(
+test.skipIf(found === undefined)(
 	"a turn that ends within the budget of a SIGTERM is answered, and is not run again",
 	async () => {
 		await using vm = await boot();
@@ -107,7 +92,7 @@ test.skipIf(missing !== undefined)(
 	},
 );
 
-test.skipIf(missing !== undefined)(
+test.skipIf(found === undefined)(
 	"a turn that SIGTERM interrupts ends with one notice, and the next request carries it on",
 	async () => {
 		await using vm = await boot();
@@ -131,7 +116,7 @@ test.skipIf(missing !== undefined)(
 	},
 );
 
-test.skipIf(missing !== undefined)(
+test.skipIf(found === undefined)(
 	"a turn that ends with the policy `end` is aborted, and nobody takes it up",
 	async () => {
 		await using vm = await boot(["--interrupted-turns", "end"]);
@@ -147,7 +132,7 @@ test.skipIf(missing !== undefined)(
 	},
 );
 
-test.skipIf(missing !== undefined)(
+test.skipIf(found === undefined)(
 	"a turn that kill -9 of the whole machine interrupts is in the log as running, and the next request carries it on",
 	async () => {
 		await using vm = await boot();

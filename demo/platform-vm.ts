@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../packages/testkit/free-port.ts";
 import type { Running } from "../packages/testkit/processes.ts";
-import type { OidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
+import type { TrustingS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
 import type { Machine } from "./machine.ts";
 import type { StoryAgent } from "./platform-agents.ts";
 import { SIDECAR_LAUNCHER } from "./sidecar.ts";
@@ -15,6 +15,11 @@ import type { Timeline } from "./timeline.ts";
 const PING_MS = 2_000;
 /** The image's value: the platform gives 15 s, and OpenClaw takes up to four to end. */
 const DRAIN = "8s";
+
+/** The store, with an STS that trusts the issuer. */
+export interface Cloud extends TrustingS3Server {
+	readonly issuer: { readonly url: string; readonly audience: string };
+}
 
 export interface Ping {
 	readonly status: "Healthy" | "HealthyBusy";
@@ -49,7 +54,7 @@ export class Vm implements AsyncDisposable {
 	static async boot(
 		name: string,
 		machine: Machine,
-		cloud: OidcS3Server,
+		cloud: Cloud,
 		agent: StoryAgent,
 		timeline: Timeline,
 		more: readonly string[] = [],

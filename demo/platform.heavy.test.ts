@@ -11,32 +11,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import buildSidecar from "../packages/testkit/build-command.ts";
-import {
-	findOrInstallOpenClaw,
-	removePartialInstall,
-} from "../packages/testkit/openclaw/openclaw.ts";
+import { removePartialInstall } from "../packages/testkit/openclaw/openclaw.ts";
 import { killEverything } from "../packages/testkit/processes.ts";
 import { startOidcS3Server } from "../packages/testkit/store/oidc-s3-server.ts";
-import { s3TestServer } from "../packages/testkit/store/s3-server.ts";
-import { findIsolation } from "./machine.ts";
 import { openClaw } from "./platform-agents.ts";
 import { tellPlatformStory } from "./platform-story.ts";
+import { findPrerequisites, type Prerequisites } from "./prerequisites.ts";
 import { Timeline } from "./timeline.ts";
 
-const isolation = findIsolation();
-const openclaw = await findOrInstallOpenClaw((text) => console.warn(text));
-const missing = [
-	isolation.unshare === undefined ? isolation.reason : undefined,
-	openclaw.kind === "missing" ? openclaw.reason : undefined,
-	s3TestServer() === undefined
-		? "there is no S3 server, which the line above says how to get"
-		: undefined,
-].find((reason) => reason !== undefined);
-if (missing !== undefined) {
-	if (process.env.CI === "true")
-		throw new Error(`the platform cannot be simulated here: ${missing}`);
-	console.warn(`skipped: the platform cannot be simulated here: ${missing}`);
-}
+const found = await findPrerequisites("the platform");
 
 const root = realpathSync(mkdtempSync(join(tmpdir(), "openclaw-platform-")));
 afterAll(() => {
@@ -45,11 +28,12 @@ afterAll(() => {
 	rmSync(root, { recursive: true, force: true, maxRetries: 10 });
 });
 
-test.skipIf(missing !== undefined)(
+test.skipIf(found === undefined)(
 	"a conversation continues from machine to machine, and no other user sees it",
 	async () => {
 		buildSidecar();
-		const agent = await openClaw(openclaw as Extract<typeof openclaw, { kind: "installed" }>);
+		const { openclaw, isolation } = found as Prerequisites;
+		const agent = await openClaw(openclaw);
 		await using cloud = await startOidcS3Server();
 		const lines: string[] = [`The platform, with ${agent.name}`];
 		const timeline = new Timeline((line) => lines.push(line));
