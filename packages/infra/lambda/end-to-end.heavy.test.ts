@@ -7,16 +7,6 @@
  */
 
 import { readFileSync } from "node:fs";
-import { CreateKeyCommand, KMSClient } from "@aws-sdk/client-kms";
-import { CreateSecretCommand, SecretsManagerClient } from "@aws-sdk/client-secrets-manager";
-import {
-	CreateQueueCommand,
-	DeleteMessageCommand,
-	type Message,
-	ReceiveMessageCommand,
-	SQSClient,
-} from "@aws-sdk/client-sqs";
-import type { SQSRecord } from "aws-lambda";
 import { createLogger, namespaces } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { Place } from "../../testkit/cli.ts";
@@ -32,6 +22,11 @@ import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import type { LocalServer } from "../../testkit/functions/local-server.ts";
 import { KINDS } from "../../testkit/functions/message-kinds.ts";
+import {
+	MessageQueue,
+	makeSigningKey,
+	storeSecret,
+} from "../../testkit/functions/message-queue.ts";
 import { startMoto } from "../../testkit/functions/moto.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { PlatformMachine } from "../../testkit/platform/platform.ts";
@@ -49,7 +44,7 @@ const place = new Place();
 let front: LocalServer;
 let cloud: TrustingS3Server;
 let channels: FakeChannel;
-let queue: SQSClient;
+let queue: MessageQueue;
 let keys: readonly [string, string];
 
 beforeAll(async () => {
@@ -62,16 +57,11 @@ beforeAll(async () => {
 		"feishu.ou_anna": "anna",
 		"telegram.4711": "ben",
 	});
-	const manager = new SecretsManagerClient({});
-	for (const [Name, secret] of Object.entries(SECRETS))
-		await manager.send(new CreateSecretCommand({ Name, SecretString: JSON.stringify(secret) }));
-	queue = new SQSClient({});
-	const Attributes = { FifoQueue: "true", VisibilityTimeout: "900" };
-	process.env.QUEUE_URL = (
-		await queue.send(new CreateQueueCommand({ QueueName: "messages.fifo", Attributes }))
-	).QueueUrl;
-	keys = [await makeKey(), await makeKey()];
+	for (const [name, secret] of Object.entries(SECRETS)) await storeSecret(name, secret);
+	queue = await MessageQueue.make();
+	keys = [await makeSigningKey(), await makeSigningKey()];
 	Object.assign(process.env, {
+		QUEUE_URL: queue.url,
 		CHANNEL_SECRETS: JSON.stringify({ slack: "slack", telegram: "telegram", feishu: "feishu" }),
 		SIGNING_KEY_ID: keys[0],
 		AUDIENCE: "openclaw",
@@ -108,13 +98,6 @@ afterAll(async () => {
 	place[Symbol.dispose]();
 });
 
-async function makeKey(): Promise<string> {
-	const { KeyMetadata } = await new KMSClient({}).send(
-		new CreateKeyCommand({ KeySpec: "RSA_2048", KeyUsage: "SIGN_VERIFY" }),
-	);
-	return KeyMetadata!.Arn!;
-}
-
 async function boot(name: string): Promise<PlatformMachine> {
 	const { server, bucket, roleArn } = cloud;
 	const store = [
@@ -145,37 +128,10 @@ async function say({ path, headers, body }: WebhookRequest): Promise<unknown> {
 	return ((await response.json()) as { code: string }).code;
 }
 
-/**
- * Does the work of Lambda's event source: takes messages from the queue, and deletes those that did
- * not fail.
- * @returns the number of failures
- */
+/** @returns the number of failures */
 async function drain(): Promise<number> {
 	const { handler } = await import("./worker.ts");
-	const QueueUrl = process.env.QUEUE_URL;
-	const ask = new ReceiveMessageCommand({
-		QueueUrl,
-		MaxNumberOfMessages: 10,
-		MessageSystemAttributeNames: ["All"],
-	});
-	const messages = (await queue.send(ask)).Messages ?? [];
-	const context = { getRemainingTimeInMillis: () => 120_000 };
-	const { batchItemFailures } = await handler({ Records: messages.map(recordOf) }, context);
-	const failed = new Set(batchItemFailures.map(({ itemIdentifier }) => itemIdentifier));
-	for (const { MessageId, ReceiptHandle } of messages) {
-		if (!failed.has(MessageId!))
-			await queue.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }));
-	}
-	return failed.size;
-}
-
-function recordOf({ MessageId, ReceiptHandle, Body, Attributes }: Message): SQSRecord {
-	return {
-		messageId: MessageId,
-		receiptHandle: ReceiptHandle,
-		body: Body,
-		attributes: Attributes,
-	} as unknown as SQSRecord;
+	return await queue.work(handler, 120_000);
 }
 
 describe.skipIf(moto === undefined)("the webhook, the worker and the daemon", () => {
