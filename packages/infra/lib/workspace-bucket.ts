@@ -104,7 +104,7 @@ export class WorkspaceBucket extends Construct {
 		allowKey(this.sweeper, this.key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
 	}
 
-	/** Erasing needs no right to read, and repairing only that to `log/`. */
+	/** Erasing needs no right to read. Repairing reads packs too, because `verify` looks for them. */
 	#allowOperating({ operator, repairer }: Operators): void {
 		const { bucketArn } = this.bucket;
 		const users = { StringLike: { "s3:prefix": "users/*" } };
@@ -129,6 +129,12 @@ export class WorkspaceBucket extends Construct {
 			"RepairLogs",
 			["s3:GetObject", "s3:DeleteObject"],
 			[this.bucket.arnForObjects("users/*/log/*")],
+		);
+		allow(
+			repairer,
+			"ReadPacks",
+			["s3:GetObject"],
+			[this.bucket.arnForObjects("users/*/packs/*")],
 		);
 		allowKey(repairer, this.key, "s3", ["kms:Decrypt"]);
 	}

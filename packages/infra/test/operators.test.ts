@@ -94,7 +94,7 @@ type Row = [
 
 const ROWS: readonly Row[] = [
 	["s3:GetObject", COMMIT, false, true, undefined],
-	["s3:GetObject", "users/anna/packs/a", false, false, undefined],
+	["s3:GetObject", "users/anna/packs/a", false, true, undefined],
 	["s3:GetObject", "users/anna/MEMORY.md", false, false, undefined],
 	["s3:GetObjectVersion", COMMIT, false, false, undefined],
 	["s3:GetObject", "audit/erasures/a.json", false, false, undefined],
@@ -248,6 +248,10 @@ describe("a tool's session", () => {
 			expect(await judge(open, "Repairer", on(action, COMMIT))).toBe(ALLOWED);
 			expect(await judge(open, "Repairer", on(action, "users/ben/log/f"))).toEqual(DENIED);
 		}
+		const pack = "users/anna/packs/a";
+		expect(await judge(open, "Repairer", on("s3:GetObject", pack))).toBe(ALLOWED);
+		expect(await judge(open, "Repairer", on("s3:DeleteObject", pack))).toEqual(DENIED);
+		expect(await judge(open, "Repairer", on("s3:GetObject", "users/ben/packs/a"))).toEqual(DENIED);
 	});
 });
 
