@@ -52,7 +52,8 @@ export class OpenClawStack extends Stack {
 			operators,
 			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
 		});
-		endpoints?.allowBucket(workspaces.bucket.bucketArn, operators.repairer.roleArn);
+		endpoints?.allowBucket(workspaces.bucket.bucketArn);
+		endpoints?.allowOperators(operators, workspaces.bucket.bucketArn);
 
 		const webhookApi =
 			config.issuer === undefined

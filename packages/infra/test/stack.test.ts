@@ -356,9 +356,12 @@ describe("the network", () => {
 		);
 		expect(resources).toEqual([
 			expect.stringMatching(/WorkspaceBucket.*\/users\/\*"/),
-			expect.stringMatching(/WorkspaceBucket.*\/users\/\*\/log\/\*"/),
 			expect.stringMatching(/WorkspaceBucket/),
 			expect.stringMatching(/prod-eu-west-1-starport-layer-bucket/),
+			expect.stringMatching(/WorkspaceBucket.*\/users\/\*\/log\/\*"/),
+			expect.stringMatching(/WorkspaceBucket/),
+			expect.stringMatching(/WorkspaceBucket.*\/users\/\*"/),
+			expect.stringMatching(/WorkspaceBucket.*\/audit\/\*"/),
 		]);
 	});
 
