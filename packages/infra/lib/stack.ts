@@ -133,6 +133,7 @@ export class OpenClawStack extends Stack {
 			] as kms.IKey[],
 			provider: identity.provider,
 			runtimeId: runtime.runtime.agentRuntimeId,
+			users: watched.router?.users,
 			topic,
 			key,
 			logDays,

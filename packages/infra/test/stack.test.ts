@@ -596,7 +596,7 @@ describe("the audit", () => {
 			expect(trail.EventSelectors).toBeUndefined();
 			return JSON.stringify(trail.AdvancedEventSelectors);
 		};
-		const objects = '{"Equals":["Data"],"Field":"eventCategory"}';
+		const objects = '{"Equals":["AWS::S3::Object"],"Field":"resources.type"}';
 		expect(selectors(publicMode)).not.toContain(objects);
 		expect(selectors(newVpc).split(objects)).toHaveLength(2);
 		const trail = properties(newVpc, "AWS::CloudTrail::Trail");

@@ -140,7 +140,7 @@ function tellSkipped(settings: Users, allowed: Users, { err }: Io): void {
 
 async function doctor(config: Config, context: Context): Promise<readonly Check[]> {
 	return [
-		...checkMachine(lookAtMachine()),
+		...checkMachine(lookAtMachine(), config),
 		...(await checkAccount(config, askAccount(regionOf(config), qualifierOf(context)))),
 	];
 }
