@@ -170,6 +170,8 @@ export class Audit extends Construct {
 			enforceSSL: true,
 			blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
 			objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+			// Also when a first deployment fails: the trail has written by then, and a bucket that is not
+			// empty cannot be deleted.
 			removalPolicy: RemovalPolicy.RETAIN,
 			lifecycleRules: [{ expiration: Duration.days(400) }],
 		});

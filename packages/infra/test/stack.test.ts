@@ -43,7 +43,7 @@ function properties<T = Readonly<Record<string, unknown>>>(
 describe("the workspace bucket", () => {
 	test("is versioned, encrypted with its own key, closed to the public, and outlives the stack", () => {
 		publicMode.hasResource("AWS::S3::Bucket", {
-			DeletionPolicy: "Retain",
+			DeletionPolicy: "RetainExceptOnCreate",
 			UpdateReplacePolicy: "Retain",
 			Properties: {
 				VersioningConfiguration: { Status: "Enabled" },
@@ -82,7 +82,7 @@ describe("the workspace bucket", () => {
 		const keys = Object.entries(newVpc.findResources("AWS::KMS::Key"));
 		for (const [id, key] of keys) {
 			const isSigning = id.startsWith("IssuerSigningKey");
-			expect([id, key.DeletionPolicy]).toEqual([id, isSigning ? "Delete" : "Retain"]);
+			expect([id, key.DeletionPolicy]).toEqual([id, isSigning ? "Delete" : "RetainExceptOnCreate"]);
 			expect([id, key.Properties.EnableKeyRotation]).toEqual([id, isSigning ? undefined : true]);
 		}
 		expect(keys).toHaveLength(4);

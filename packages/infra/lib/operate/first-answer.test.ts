@@ -532,7 +532,18 @@ describe("infra:down", () => {
 				status: "DELETE_SKIPPED",
 				logicalId: "AuditTrailBucket1",
 			},
-			{ id: "key-1", type: "AWS::KMS::Key", status: "DELETE_SKIPPED", logicalId: "OperationsKey1" },
+			...["OperationsKey1", "WorkspaceBucketKey1", "SecretsKey1"].map((logicalId, index) => ({
+				id: `key-${index + 1}`,
+				type: "AWS::KMS::Key",
+				status: "DELETE_SKIPPED",
+				logicalId,
+			})),
+			...["Role", "Account"].map((name) => ({
+				id: `api-${name}`,
+				type: name === "Role" ? "AWS::IAM::Role" : "AWS::ApiGateway::Account",
+				status: "DELETE_SKIPPED",
+				logicalId: `WebhookApi${name}`,
+			})),
 			{ id: "queue", type: "AWS::SQS::Queue", status: "DELETE_COMPLETE", logicalId: "RouterQueue" },
 		];
 		expect(await run("down", [])).toMatchObject({
@@ -545,9 +556,17 @@ describe("infra:down", () => {
 		expect([status, cdkCalls]).toEqual([0, ["destroy --force"]]);
 		expect(err).toMatch(/infra:users list --json/);
 		expect(out).toMatch(
-			/S3::Bucket workspaces: every workspace[\s\S]*delete-bucket --bucket workspaces/,
+			/S3::Bucket workspaces \(WorkspaceBucket1\): every workspace[\s\S]*delete-bucket --bucket workspaces/,
 		);
-		expect(out).toMatch(/trail: who accessed what/);
+		expect(out).toMatch(/key-1 \(OperationsKey1\): logs, also/);
+		expect(out).toMatch(/key-2 \(WorkspaceBucketKey1\): every workspace/);
+		expect(out).toMatch(/key-3 \(SecretsKey1\): the channels' secrets/);
+		expect(out).toContain(
+			'"openclaw:bucketName": "workspaces", "openclaw:bucketKeyArn": "arn:aws:kms:us-east-1:111111111111:key/key-2"',
+		);
+		for (const name of ["Role", "Account"])
+			expect(out).toMatch(new RegExp(`api-${name} .*leave it\n(?!    )`));
+		expect(out).toMatch(/trail \(AuditTrailBucket1\): who accessed what/);
 		expect(out).toMatch(/schedule-key-deletion --key-id key-1/);
 		expect(out).not.toMatch(/queue/);
 	});
