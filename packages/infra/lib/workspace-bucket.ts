@@ -131,12 +131,7 @@ export class WorkspaceBucket extends Construct {
 			["s3:GetObject", "s3:DeleteObject"],
 			[this.bucket.arnForObjects("users/*/log/*")],
 		);
-		allow(
-			repairer,
-			"ReadPacks",
-			["s3:GetObject"],
-			[this.bucket.arnForObjects("users/*/packs/*")],
-		);
+		allow(repairer, "ReadPacks", ["s3:GetObject"], [this.bucket.arnForObjects("users/*/packs/*")]);
 		allowKey(repairer, this.key, "s3", ["kms:Decrypt"]);
 	}
 

@@ -190,7 +190,7 @@ describe("the rule reports", () => {
 });
 
 describe("the trail", () => {
-	test("records changes in every region, with IAM's, and no reads", () => {
+	test("records changes in every region, with IAM's and those of the users, and no reads", () => {
 		const [trail] = Object.values(open.findResources("AWS::CloudTrail::Trail"));
 		expect(trail!.Properties).toMatchObject({
 			IsLogging: true,

@@ -59,7 +59,9 @@ async function judge(place: Deployed, role: Role | "Administrator", asked: Asked
 					"aws:PrincipalArn": arn,
 					"aws:PrincipalAccount": ACCOUNT,
 					...(isS3 && { "s3:TlsVersion": "1.3" }),
-					...(asked.through && { "aws:SourceVpce": place.idOf("AWS::EC2::VPCEndpoint", "EndpointsS3") }),
+					...(asked.through && {
+						"aws:SourceVpce": place.idOf("AWS::EC2::VPCEndpoint", "EndpointsS3"),
+					}),
 					...asked.context,
 				},
 			},

@@ -65,7 +65,12 @@ test.each([
 
 describe("the machine", () => {
 	test("passes if it has everything", () => {
-		expect(checkMachine(MACHINE, {}).map(({ outcome }) => outcome)).toEqual(["ok", "ok", "ok", "ok"]);
+		expect(checkMachine(MACHINE, {}).map(({ outcome }) => outcome)).toEqual([
+			"ok",
+			"ok",
+			"ok",
+			"ok",
+		]);
 	});
 
 	test.each([
@@ -144,7 +149,11 @@ describe("the account", () => {
 
 	test("is told how to get access to a model that it cannot call yet", async () => {
 		const check = async (id: string, changes: Partial<ModelAccess>) =>
-			await checkModel(id, { modelUpstream: "bedrock-runtime" }, { ...ACCOUNT, modelAccess: async () => ({ ...MAY_CALL, ...changes }) });
+			await checkModel(
+				id,
+				{ modelUpstream: "bedrock-runtime" },
+				{ ...ACCOUNT, modelAccess: async () => ({ ...MAY_CALL, ...changes }) },
+			);
 		const profile = "global.anthropic.claude-opus-5";
 		expect(await check(profile, { agreement: "NOT_AVAILABLE" })).toMatchObject({
 			outcome: "failed",
