@@ -40,6 +40,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 		"logs put-metric-filter",
 		"secretsmanager put-secret-value",
 		"secretsmanager rotate-secret",
+		"ssm get-parameter",
 	],
 	cosign: ["attest", "sign", "verify-attestation"],
 	docker: ["build", "exec", "run", "stop"],

@@ -30,7 +30,7 @@ try {
 		...(region !== undefined && { CDK_DEFAULT_REGION: region }),
 	});
 	const checks = [
-		...checkMachine(lookAtMachine()),
+		...checkMachine(lookAtMachine(), config),
 		...(await checkAccount(config, askAccount(config.region ?? "us-east-1", qualifierOf(context)))),
 	];
 	console.log(

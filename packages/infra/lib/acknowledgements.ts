@@ -100,6 +100,11 @@ function operating(stack: Stack, config: Config): readonly Acknowledgement[] {
 			`${bucket}/users/*/log/*`,
 			"repairs any log; each session of the tools is narrowed to one namespace",
 		),
+		found(
+			"Repairer",
+			`${bucket}/users/*/packs/*`,
+			"verifies any user's packs; each session of the tools is narrowed to one namespace",
+		),
 	];
 }
 

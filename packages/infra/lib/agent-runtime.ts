@@ -10,9 +10,10 @@
  */
 import { ArnFormat, Duration, Stack } from "aws-cdk-lib";
 import * as agentcore from "aws-cdk-lib/aws-bedrockagentcore";
+import { type Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
 import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
-import type * as logs from "aws-cdk-lib/aws-logs";
+import * as logs from "aws-cdk-lib/aws-logs";
 import { Construct } from "constructs";
 import { agentImage } from "./agent-image.ts";
 import { allow } from "./bundled-function.ts";
@@ -43,6 +44,8 @@ export class AgentRuntime extends Construct {
 	readonly executionRole: iam.Role;
 	/** The endpoint's log group, to which machines write. */
 	readonly logGroup: logs.LogGroup;
+	/** Reports of this stack's machines. Their metrics are those of all stacks of the account. */
+	readonly reports: Metric;
 
 	constructor(scope: Construct, id: string, props: AgentRuntimeProps) {
 		super(scope, id);
@@ -93,6 +96,14 @@ export class AgentRuntime extends Construct {
 			description: "The endpoint that users call",
 		});
 		endpoint.node.addDependency(this.logGroup);
+		this.reports = new logs.MetricFilter(this, "Reports", {
+			logGroup: this.logGroup,
+			filterPattern: logs.FilterPattern.literal(
+				'{ ($.Service = "openclaw-sidecar") && ($._aws.Timestamp > 0) }',
+			),
+			metricNamespace: `${config.stackName}/Machines`,
+			metricName: "Reports",
+		}).metric({ statistic: Stats.SUM });
 		this.endpointArn = endpoint.agentRuntimeEndpointArn;
 		const logGroups = `arn:${partition}:logs:${region}:${account}:log-group:/aws/bedrock-agentcore/runtimes/${config.stackName}-*`;
 		allow(

@@ -3,7 +3,8 @@
  *
  * Always: each change that could open the data goes to a log and to the alarms' topic
  * (`audit/changes.ts`). This needs a CloudTrail trail with management events, because EventBridge
- * gets no API call without one. Opt-in: the same trail records every access to the bucket's objects.
+ * gets no API call without one. The same trail records changes of the table of users. Opt-in: it
+ * records every access to the bucket's objects.
  *
  * The trail notifies a topic of each file that it writes, so that a queue can feed Falco.
  *
@@ -13,6 +14,7 @@
 import { Duration, RemovalPolicy, Stack } from "aws-cdk-lib";
 import * as cloudtrail from "aws-cdk-lib/aws-cloudtrail";
 import { Metric, Stats } from "aws-cdk-lib/aws-cloudwatch";
+import type * as dynamodb from "aws-cdk-lib/aws-dynamodb";
 import * as events from "aws-cdk-lib/aws-events";
 import * as targets from "aws-cdk-lib/aws-events-targets";
 import * as iam from "aws-cdk-lib/aws-iam";
@@ -38,6 +40,8 @@ export interface AuditProps {
 	readonly keys: readonly kms.IKey[];
 	readonly provider: iam.CfnOIDCProvider;
 	readonly runtimeId: string;
+	/** Undefined with an issuer of your own. */
+	readonly users?: dynamodb.ITable | undefined;
 	/** Of the alarms. */
 	readonly topic: sns.ITopic;
 	/** Of the logs. */
@@ -78,6 +82,7 @@ export class Audit extends Construct {
 			keyIds: keys.map(({ keyId }) => keyId),
 			providerArn: props.provider.attrArn,
 			runtimeId: props.runtimeId,
+			topicArn: topic.topicArn,
 			trail: trail && { name: trail.resource.ref, arn: trail.resource.attrArn },
 			logGroupNames: [this.changes, ...(trail === undefined ? [] : [trail.logGroup])].map(
 				({ logGroupName }) => logGroupName,
@@ -158,13 +163,15 @@ export class Audit extends Construct {
 		});
 	}
 
-	#makeTrail({ workspaces, key, logDays, auditTrail, dataEvents }: AuditProps): OwnTrail {
+	#makeTrail({ workspaces, users, key, logDays, auditTrail, dataEvents }: AuditProps): OwnTrail {
 		const isOwn = auditTrail === "own";
 		const bucket = new s3.Bucket(this, "TrailBucket", {
 			encryption: s3.BucketEncryption.S3_MANAGED,
 			enforceSSL: true,
 			blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
 			objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+			// Also when a first deployment fails: the trail has written by then, and a bucket that is not
+			// empty cannot be deleted.
 			removalPolicy: RemovalPolicy.RETAIN,
 			lifecycleRules: [{ expiration: Duration.days(400) }],
 		});
@@ -183,6 +190,7 @@ export class Audit extends Construct {
 		const resource = trail.node.defaultChild as cloudtrail.CfnTrail;
 		resource.advancedEventSelectors = [
 			...(isOwn ? [MANAGEMENT_WRITES] : []),
+			...(users === undefined ? [] : [changesOf(users)]),
 			...(dataEvents ? [objectsOf(workspaces.bucket as s3.IBucket)] : []),
 		];
 		resource.addPropertyDeletionOverride("EventSelectors");
@@ -234,6 +242,22 @@ function objectsOf(bucket: s3.IBucket): cloudtrail.CfnTrail.AdvancedEventSelecto
 			{ field: "eventCategory", equalTo: ["Data"] },
 			{ field: "resources.type", equalTo: ["AWS::S3::Object"] },
 			{ field: "resources.ARN", startsWith: [`${bucket.bucketArn}/`] },
+		],
+	};
+}
+
+/**
+ * Who allowed whom: an operator who adds a sender of their own can ask another person's agent. A
+ * change of a user costs $0.000001.
+ */
+function changesOf(users: dynamodb.ITable): cloudtrail.CfnTrail.AdvancedEventSelectorProperty {
+	return {
+		name: "users",
+		fieldSelectors: [
+			{ field: "eventCategory", equalTo: ["Data"] },
+			{ field: "resources.type", equalTo: ["AWS::DynamoDB::Table"] },
+			{ field: "resources.ARN", equalTo: [users.tableArn] },
+			{ field: "readOnly", equalTo: ["false"] },
 		],
 	};
 }

@@ -6,7 +6,7 @@
 import { existsSync } from "node:fs";
 import type { Node } from "constructs";
 import { z } from "zod";
-import { chooseEnvironment } from "./environments.ts";
+import { chooseEnvironment, type Settings } from "./environments.ts";
 import { unreachableHosts } from "./hosts.ts";
 import { checkModels, DEFAULT_MODEL, MODEL_UPSTREAMS } from "./models.ts";
 import { usersFrom } from "./users.ts";
@@ -214,7 +214,7 @@ const SCHEMA = z
 			.default([...CHANNELS])
 			.describe("Channels whose webhooks are open."),
 		allowedUsers: users.describe(
-			'Users whom `pnpm infra:up` adds to the table of users: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels. `pnpm infra:users` manages the table later.',
+			'Users whom `pnpm infra:up` adds to the table of users of a new stack: `["telegram.4711"]`, or `{"telegram.4711": "anna"}` for one person on several channels. `pnpm infra:users` manages the table later.',
 		),
 		operators: list(
 			z.string().regex(/^arn:[\w-]+:iam::\d{12}:role\/\S+$/, "must be the ARN of a role"),
@@ -345,11 +345,7 @@ export type Config = z.output<typeof SCHEMA>;
  * @throws Error that names each wrong key, its value and the accepted values
  */
 export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Config {
-	const context = node.getAllContext() as Record<string, unknown>;
-	const given = Object.entries(context)
-		.filter(([key]) => key.startsWith(PREFIX))
-		.map(([key, value]) => [key.slice(PREFIX.length), value]);
-	const chosen = chooseEnvironment(Object.fromEntries(given), env);
+	const chosen = chooseEnvironment(settingsIn(node.getAllContext() as Settings), env);
 	const parsed = SCHEMA.safeParse({
 		...(env.CDK_DEFAULT_ACCOUNT !== undefined && { account: env.CDK_DEFAULT_ACCOUNT }),
 		...(env.CDK_DEFAULT_REGION !== undefined && { region: env.CDK_DEFAULT_REGION }),
@@ -366,6 +362,15 @@ export function readConfig(node: Node, env: NodeJS.ProcessEnv = process.env): Co
 	});
 	throw new Error(
 		`The configuration is invalid:\n- ${problems.join("\n- ")}\ndocs/deploy.md describes every setting.`,
+	);
+}
+
+/** The settings of a context, without their prefix. */
+export function settingsIn(context: Settings): Settings {
+	return Object.fromEntries(
+		Object.entries(context)
+			.filter(([key]) => key.startsWith(PREFIX))
+			.map(([key, value]) => [key.slice(PREFIX.length), value]),
 	);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Endpoints of the VPC, each with a policy that allows only what machines need. Keys of another
+ * Endpoints of the VPC, each with a policy that allows only what machines and operators need. Keys of another
  * account that get into a machine cannot send data to a foreign bucket through our endpoint.
  *
  * KMS is in the table but not a default, because S3 itself calls it for a machine's objects. A
@@ -10,6 +10,7 @@ import * as ec2 from "aws-cdk-lib/aws-ec2";
 import * as iam from "aws-cdk-lib/aws-iam";
 import { Construct } from "constructs";
 import type { Network } from "./network.ts";
+import { AUDIT_PREFIX, type Operators } from "./operators.ts";
 
 export interface EndpointsProps {
 	readonly network: Network;
@@ -77,7 +78,7 @@ const INTERFACES: Readonly<Record<string, Allowed>> = {
 		conditions: ofThisAccount(stack),
 	}),
 	"bedrock-agentcore": (stack) => ({
-		actions: ["bedrock-agentcore:InvokeAgentRuntime"],
+		actions: ["bedrock-agentcore:InvokeAgentRuntime", "bedrock-agentcore:StopRuntimeSession"],
 		resources: ["*"],
 		conditions: ofThisAccount(stack),
 	}),
@@ -95,6 +96,7 @@ const anyOther: Allowed = (stack) => ({
 export class Endpoints extends Construct {
 	readonly s3EndpointId: string;
 	readonly #s3: ec2.GatewayVpcEndpoint;
+	#sts: ec2.InterfaceVpcEndpoint | undefined;
 
 	constructor(scope: Construct, id: string, { network, names }: EndpointsProps) {
 		super(scope, id);
@@ -119,26 +121,58 @@ export class Endpoints extends Construct {
 				securityGroups: [group],
 				open: false,
 			});
+			if (name === "sts") this.#sts = endpoint;
 			for (const statement of [allowed(Stack.of(this))].flat())
 				endpoint.addToPolicy(new iam.PolicyStatement({ principals: ANYBODY, ...statement }));
 		}
 		group.addIngressRule(network.machines!, ec2.Port.tcp(443), "HTTPS of machines");
 	}
 
-	/**
-	 * Opens the S3 endpoint to one bucket, and to the layers of images.
-	 * @param repairerArn the role that may delete from logs
-	 */
-	allowBucket(bucketArn: string, repairerArn: string): void {
+	/** Opens the endpoints to the tools of operators who work from inside the VPC. */
+	allowOperators({ operator, repairer }: Operators, bucketArn: string): void {
+		const roles = [operator.roleArn, repairer.roleArn];
+		for (const [action, resources] of [
+			["AssumeRole", roles],
+			["GetCallerIdentity", ["*"]],
+		] as const)
+			this.#sts?.addToPolicy(
+				new iam.PolicyStatement({
+					principals: ANYBODY,
+					actions: [`sts:${action}`],
+					resources: [...resources],
+					conditions: ofThisAccount(Stack.of(this)),
+				}),
+			);
+		const only = (
+			{ roleArn }: iam.Role,
+			sid: string,
+			actions: readonly string[],
+			resource: string,
+		) =>
+			this.#s3.addToPolicy(
+				new iam.PolicyStatement({
+					sid,
+					principals: ANYBODY,
+					actions: [...actions],
+					resources: [resource],
+					conditions: { ArnEquals: { "aws:PrincipalArn": roleArn } },
+				}),
+			);
+		const versions = ["s3:DeleteObject", "s3:DeleteObjectVersion"];
+		only(repairer, "Repair", ["s3:DeleteObject"], `${bucketArn}/users/*/log/*`);
+		only(operator, "ListVersions", ["s3:ListBucketVersions"], bucketArn);
+		only(operator, "Erase", versions, `${bucketArn}/users/*`);
+		only(operator, "Audit", ["s3:PutObject"], `${bucketArn}/${AUDIT_PREFIX}*`);
+	}
+
+	/** Opens the S3 endpoint to one bucket, and to the layers of images. */
+	allowBucket(bucketArn: string): void {
 		const { partition, region } = Stack.of(this);
 		const statement = (sid: string, actions: string[], resources: string[]) =>
 			new iam.PolicyStatement({ sid, principals: ANYBODY, actions, resources });
 		this.#s3.addToPolicy(
 			statement("Workspaces", ["s3:GetObject", "s3:PutObject"], [`${bucketArn}/users/*`]),
 		);
-		const repair = statement("Repair", ["s3:DeleteObject"], [`${bucketArn}/users/*/log/*`]);
-		repair.addCondition("ArnEquals", { "aws:PrincipalArn": repairerArn });
-		this.#s3.addToPolicy(repair);
 		this.#s3.addToPolicy(statement("ListWorkspaces", ["s3:ListBucket"], [bucketArn]));
 		this.#s3.addToPolicy(
 			statement(

@@ -8,7 +8,7 @@
 /** Its stack is `OpenClawProd`, unless the block has a `stackName`. */
 const NAME = /^[a-z][a-z0-9]{0,19}$/;
 
-type Settings = Readonly<Record<string, unknown>>;
+export type Settings = Readonly<Record<string, unknown>>;
 
 /**
  * @param settings without their prefix, with `env` and `environments`

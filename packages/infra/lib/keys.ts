@@ -7,13 +7,13 @@ import type { Construct } from "constructs";
 
 /**
  * Rotated yearly. A key outlives its stack, because nothing that it encrypted can be read without
- * it.
+ * it. A first deployment that fails takes it away again.
  */
 export function makeKey(scope: Construct, id: string, description: string): kms.Key {
 	return new kms.Key(scope, id, {
 		description,
 		enableKeyRotation: true,
-		removalPolicy: RemovalPolicy.RETAIN,
+		removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
 		pendingWindow: Duration.days(30),
 	});
 }

@@ -1,7 +1,9 @@
 /**
  * The two roles of the people who operate the installation. `Operator` manages users, ends machines
- * and erases a user's objects, and cannot read them. `Repairer` reads logs and removes unreadable
- * commits, and cannot remove a version. So no session can both read and destroy for good.
+ * and erases a user's objects, and cannot read them. `Repairer` reads logs and packs, which hold
+ * the content, removes unreadable commits, and cannot remove a version. So no session can both read
+ * and destroy for good: not directly. An operator who adds a sender of their own to a person can ask
+ * that person's agent, and reads what it answers; the trail records the change.
  *
  * A session needs MFA and lasts an hour at most. Sessions of IAM Identity Center, and of other
  * federation, carry no MFA key. For them, name roles whose sign-in demands MFA

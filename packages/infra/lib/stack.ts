@@ -52,7 +52,8 @@ export class OpenClawStack extends Stack {
 			operators,
 			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
 		});
-		endpoints?.allowBucket(workspaces.bucket.bucketArn, operators.repairer.roleArn);
+		endpoints?.allowBucket(workspaces.bucket.bucketArn);
+		endpoints?.allowOperators(operators, workspaces.bucket.bucketArn);
 
 		const webhookApi =
 			config.issuer === undefined
@@ -132,6 +133,7 @@ export class OpenClawStack extends Stack {
 			] as kms.IKey[],
 			provider: identity.provider,
 			runtimeId: runtime.runtime.agentRuntimeId,
+			users: watched.router?.users,
 			topic,
 			key,
 			logDays,

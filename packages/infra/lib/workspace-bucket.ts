@@ -58,7 +58,7 @@ export class WorkspaceBucket extends Construct {
 		// same logical id in both cases.
 		const policy = new s3.BucketPolicy(this.bucket, "Policy", { bucket: this.bucket });
 		policy.document.addStatements(...this.#denials(operators, s3EndpointId));
-		policy.applyRemovalPolicy(RemovalPolicy.RETAIN);
+		policy.applyRemovalPolicy(RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE);
 	}
 
 	#makeBucket(): s3.IBucket {
@@ -70,7 +70,8 @@ export class WorkspaceBucket extends Construct {
 			versioned: true,
 			blockPublicAccess: s3.BlockPublicAccess.BLOCK_ALL,
 			objectOwnership: s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
-			removalPolicy: RemovalPolicy.RETAIN,
+			// A first deployment that fails leaves nothing.
+			removalPolicy: RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE,
 			lifecycleRules: [
 				{ id: "unfinished-uploads", abortIncompleteMultipartUploadAfter: Duration.days(1) },
 				// The period in which objects that retention deleted can be restored.
@@ -104,7 +105,7 @@ export class WorkspaceBucket extends Construct {
 		allowKey(this.sweeper, this.key, "s3", ["kms:Decrypt", "kms:GenerateDataKey"]);
 	}
 
-	/** Erasing needs no right to read, and repairing only that to `log/`. */
+	/** Erasing needs no right to read. Repairing reads packs too, because `verify` looks for them. */
 	#allowOperating({ operator, repairer }: Operators): void {
 		const { bucketArn } = this.bucket;
 		const users = { StringLike: { "s3:prefix": "users/*" } };
@@ -130,6 +131,7 @@ export class WorkspaceBucket extends Construct {
 			["s3:GetObject", "s3:DeleteObject"],
 			[this.bucket.arnForObjects("users/*/log/*")],
 		);
+		allow(repairer, "ReadPacks", ["s3:GetObject"], [this.bucket.arnForObjects("users/*/packs/*")]);
 		allowKey(repairer, this.key, "s3", ["kms:Decrypt"]);
 	}
 

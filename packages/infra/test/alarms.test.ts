@@ -57,6 +57,24 @@ const EXPRESSIONS: Readonly<
 	],
 };
 
+test("another installation in the account does not report for this one's machines", () => {
+	const { template } = synthesise("public");
+	const [alarm] = Object.entries(template.findResources("AWS::CloudWatch::Alarm")).filter(([id]) =>
+		id.includes("MetricsMissing"),
+	);
+	const reports = alarm![1].Properties.Metrics.find(
+		({ Id }: { readonly Id: string }) => Id === "reports",
+	).MetricStat;
+	expect(reports.Metric).toEqual({ Namespace: "OpenClaw/Machines", MetricName: "Reports" });
+	const [filter] = Object.values(template.findResources("AWS::Logs::MetricFilter")).filter(
+		({ Properties }) => Properties.MetricTransformations[0].MetricName === "Reports",
+	);
+	expect(filter!.Properties).toMatchObject({
+		LogGroupName: { Ref: expect.stringMatching(/^AgentRuntimeLogs/) },
+		MetricTransformations: [{ MetricNamespace: "OpenClaw/Machines", MetricValue: "1" }],
+	});
+});
+
 describe("every alarm", () => {
 	test("has a name of its own, and the page has a row for each", () => {
 		expect(new Set(alarms.map(({ name }) => name)).size).toBe(alarms.length);

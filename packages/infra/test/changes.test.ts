@@ -190,7 +190,7 @@ describe("the rule reports", () => {
 });
 
 describe("the trail", () => {
-	test("records changes in every region, with IAM's, and no reads", () => {
+	test("records changes in every region, with IAM's and those of the users, and no reads", () => {
 		const [trail] = Object.values(open.findResources("AWS::CloudTrail::Trail"));
 		expect(trail!.Properties).toMatchObject({
 			IsLogging: true,
@@ -201,6 +201,17 @@ describe("the trail", () => {
 				{
 					FieldSelectors: [
 						{ Field: "eventCategory", Equals: ["Management"] },
+						{ Field: "readOnly", Equals: ["false"] },
+					],
+				},
+				{
+					FieldSelectors: [
+						{ Field: "eventCategory", Equals: ["Data"] },
+						{ Field: "resources.type", Equals: ["AWS::DynamoDB::Table"] },
+						{
+							Field: "resources.ARN",
+							Equals: [{ "Fn::GetAtt": [id("AWS::DynamoDB::Table", "RouterUsers"), "Arn"] }],
+						},
 						{ Field: "readOnly", Equals: ["false"] },
 					],
 				},
@@ -227,6 +238,7 @@ describe("the trail", () => {
 		const rule = id("AWS::Events::Rule", "AuditProtectionChanged");
 		const trail = id("AWS::CloudTrail::Trail", "AuditTrail");
 		const logGroupName = id("AWS::Logs::LogGroup", "AuditChanges");
+		const topicArn = deployed.arnOf("AWS::SNS::Topic", "Alarms");
 		for (const one of [
 			...IAM_ROLE.map((name) => event("iam", name, { roleName: ROLE })),
 			...IAM_PROVIDER.map((name) =>
@@ -250,11 +262,19 @@ describe("the trail", () => {
 				...["PutSubscriptionFilter", "PutMetricFilter", "DeleteLogStream"],
 			].map((name) => event("logs", name, { logGroupName })),
 			...["DeleteAlarms", "DisableAlarmActions"].map((name) =>
-				event("monitoring", name, { alarmNames: ["OpenClaw-ObservabilityDurabilityLag-X"] }),
+				event("monitoring", name, { alarmNames: ["another", "OpenClaw-ObservabilityX-Y"] }),
 			),
+			event("monitoring", "PutMetricAlarm", { alarmName: "OpenClaw-ObservabilityX-Y" }),
+			...["SetTopicAttributes", "DeleteTopic"].map((name) => event("sns", name, { topicArn })),
+			event("sns", "Unsubscribe", { subscriptionArn: `${topicArn}:0a1b` }),
 		])
 			expect([one.eventName, countOf(one)]).toEqual([one.eventName, 1]);
 		expect(countOf(event("logs", "CreateLogStream", { logGroupName }))).toBe(0);
+		expect(countOf(event("monitoring", "PutMetricAlarm", { alarmName: "another" }))).toBe(0);
+		expect(countOf(event("sns", "DeleteTopic", { topicArn: `${topicArn}2` }))).toBe(0);
+		expect(countOf(event("sns", "ConfirmSubscription", { topicArn }))).toBe(0);
+		const byDeployment = { sourceIPAddress: "cloudformation.amazonaws.com" };
+		expect(countOf(event("sns", "SetTopicAttributes", { topicArn }, byDeployment))).toBe(0);
 		expect(countOf(event("iam", "PutRolePolicy", { roleName: "another" }))).toBe(0);
 		expect(countOf(event("iam", "GetRole", { roleName: ROLE }, { readOnly: true }))).toBe(0);
 		expect(countOf(event("s3", "PutBucketPolicy", { bucketName: bucket() }))).toBe(0);

@@ -243,7 +243,10 @@ describe("the workspaces' bucket of an earlier stack", () => {
 		const [, policy] = Object.entries(newVpc.template.findResources("AWS::S3::BucketPolicy")).find(
 			([id]) => id.startsWith("WorkspaceBucketPolicy"),
 		)!;
-		expect(policy).toMatchObject({ DeletionPolicy: "Retain", UpdateReplacePolicy: "Retain" });
+		expect(policy).toMatchObject({
+			DeletionPolicy: "RetainExceptOnCreate",
+			UpdateReplacePolicy: "Retain",
+		});
 	});
 
 	test("needs its key", () => {

@@ -35,6 +35,8 @@ interface Asked {
 	readonly resource: string;
 	readonly context?: Readonly<Record<string, string | string[]>>;
 	readonly session?: readonly Statement[] | undefined;
+	/** Service of the endpoint through which the request goes. */
+	readonly through?: "s3" | "sts";
 }
 
 async function judge(place: Deployed, role: Role | "Administrator", asked: Asked): Promise<string> {
@@ -55,13 +57,18 @@ async function judge(place: Deployed, role: Role | "Administrator", asked: Asked
 				contextVariables: {
 					"aws:SecureTransport": "true",
 					"aws:PrincipalArn": arn,
+					"aws:PrincipalAccount": ACCOUNT,
 					...(isS3 && { "s3:TlsVersion": "1.3" }),
+					...(asked.through && {
+						"aws:SourceVpce": place.idOf("AWS::EC2::VPCEndpoint", "EndpointsS3"),
+					}),
 					...asked.context,
 				},
 			},
 			identityPolicies: [{ name: "identity", policy }],
 			serviceControlPolicies: [],
 			resourceControlPolicies: [],
+			...(asked.through && { vpcEndpointPolicies: [endpointPolicy(place, asked.through)] }),
 			...(isS3 && { resourcePolicy: place.bucketPolicy("WorkspaceBucket") }),
 			...(asked.session !== undefined && {
 				sessionPolicy: {
@@ -74,6 +81,14 @@ async function judge(place: Deployed, role: Role | "Administrator", asked: Asked
 	);
 	if (answer.resultType === "error") throw new Error(JSON.stringify(answer.errors));
 	return answer.overallResult;
+}
+
+function endpointPolicy(place: Deployed, service: "s3" | "sts") {
+	const id = place.idOf("AWS::EC2::VPCEndpoint", `Endpoints${service === "s3" ? "S3" : service}`);
+	const [, { PolicyDocument: policy }] = place
+		.all("AWS::EC2::VPCEndpoint")
+		.find(([one]) => one === id)!;
+	return { name: service, policy: place.resolve(policy) as PolicyDocument };
 }
 
 const ALLOWED = "Allowed";
@@ -94,7 +109,7 @@ type Row = [
 
 const ROWS: readonly Row[] = [
 	["s3:GetObject", COMMIT, false, true, undefined],
-	["s3:GetObject", "users/anna/packs/a", false, false, undefined],
+	["s3:GetObject", "users/anna/packs/a", false, true, undefined],
 	["s3:GetObject", "users/anna/MEMORY.md", false, false, undefined],
 	["s3:GetObjectVersion", COMMIT, false, false, undefined],
 	["s3:GetObject", "audit/erasures/a.json", false, false, undefined],
@@ -175,6 +190,7 @@ describe("an operator's role", () => {
 			"kms:Decrypt",
 			"s3:DeleteObject",
 			"s3:GetObject",
+			"s3:GetObject",
 			"s3:ListBucket",
 		]);
 	});
@@ -208,6 +224,63 @@ describe("an operator's role", () => {
 		expect(await judge(closed, "Administrator", names)).toEqual(DENIED);
 		expect(await judge(closed, "Repairer", read)).toEqual(DENIED);
 		expect(await judge(closed, "Repairer", { ...read, context: inside })).toBe(ALLOWED);
+	});
+});
+
+describe("an operator inside of the VPC, through its endpoints", () => {
+	let vpc: Deployed;
+	beforeAll(() => {
+		vpc = new Deployed(synthesise("new-vpc").template);
+	});
+
+	test("assumes the two roles of operators, and no other", async () => {
+		const assume = (prefix: string) =>
+			judge(vpc, "Administrator", {
+				action: "sts:AssumeRole",
+				resource: vpc.arnOf("AWS::IAM::Role", prefix),
+				through: "sts",
+			});
+		expect(await assume("OperatorsOperator")).toBe(ALLOWED);
+		expect(await assume("OperatorsRepairer")).toBe(ALLOWED);
+		expect(await assume("RouterWorkerRole")).toEqual(DENIED);
+	});
+
+	test("repairs and erases as from outside, and as nobody else", async () => {
+		const there = vpc.arnOf("AWS::S3::Bucket", "WorkspaceBucket");
+		const s3 = (action: string, key: string, context = {}): Asked => ({
+			action: `s3:${action}`,
+			resource: key === "" ? there : `${there}/${key}`,
+			context,
+			through: "s3",
+		});
+		const names = { "s3:prefix": "users/anna/" };
+		const rows: readonly [Role, Role, Asked][] = [
+			["Repairer", "Operator", s3("ListBucket", "", names)],
+			["Repairer", "Operator", s3("GetObject", COMMIT)],
+			["Repairer", "Operator", s3("GetObject", "users/anna/packs/a")],
+			["Operator", "Repairer", s3("ListBucketVersions", "", names)],
+			["Operator", "Repairer", s3("DeleteObject", "users/anna/packs/a")],
+			["Operator", "Repairer", s3("DeleteObjectVersion", COMMIT)],
+			["Operator", "Repairer", s3("PutObject", "audit/erasures/a.json", NEW)],
+		];
+		for (const [may, mayNot, asked] of rows) {
+			expect([asked.action, await judge(vpc, may, asked)]).toEqual([asked.action, ALLOWED]);
+			expect([asked.action, await judge(vpc, mayNot, asked)]).toEqual([asked.action, DENIED]);
+			if (asked.action.includes("Delete"))
+				expect(await judge(vpc, "Administrator", asked)).toEqual(DENIED);
+		}
+		expect(await judge(vpc, "Repairer", s3("DeleteObject", COMMIT))).toBe(ALLOWED);
+	});
+
+	test("finishes an erasure from outside too", async () => {
+		const there = vpc.arnOf("AWS::S3::Bucket", "WorkspaceBucket");
+		for (const [action, key, context] of [
+			["s3:DeleteObjectVersion", COMMIT, {}],
+			["s3:PutObject", "audit/erasures/a.json", NEW],
+		] as const)
+			expect(await judge(vpc, "Operator", { action, resource: `${there}/${key}`, context })).toBe(
+				ALLOWED,
+			);
 	});
 });
 
@@ -248,6 +321,10 @@ describe("a tool's session", () => {
 			expect(await judge(open, "Repairer", on(action, COMMIT))).toBe(ALLOWED);
 			expect(await judge(open, "Repairer", on(action, "users/ben/log/f"))).toEqual(DENIED);
 		}
+		const pack = "users/anna/packs/a";
+		expect(await judge(open, "Repairer", on("s3:GetObject", pack))).toBe(ALLOWED);
+		expect(await judge(open, "Repairer", on("s3:DeleteObject", pack))).toEqual(DENIED);
+		expect(await judge(open, "Repairer", on("s3:GetObject", "users/ben/packs/a"))).toEqual(DENIED);
 	});
 });
 

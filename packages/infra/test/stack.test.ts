@@ -43,7 +43,7 @@ function properties<T = Readonly<Record<string, unknown>>>(
 describe("the workspace bucket", () => {
 	test("is versioned, encrypted with its own key, closed to the public, and outlives the stack", () => {
 		publicMode.hasResource("AWS::S3::Bucket", {
-			DeletionPolicy: "Retain",
+			DeletionPolicy: "RetainExceptOnCreate",
 			UpdateReplacePolicy: "Retain",
 			Properties: {
 				VersioningConfiguration: { Status: "Enabled" },
@@ -82,7 +82,7 @@ describe("the workspace bucket", () => {
 		const keys = Object.entries(newVpc.findResources("AWS::KMS::Key"));
 		for (const [id, key] of keys) {
 			const isSigning = id.startsWith("IssuerSigningKey");
-			expect([id, key.DeletionPolicy]).toEqual([id, isSigning ? "Delete" : "Retain"]);
+			expect([id, key.DeletionPolicy]).toEqual([id, isSigning ? "Delete" : "RetainExceptOnCreate"]);
 			expect([id, key.Properties.EnableKeyRotation]).toEqual([id, isSigning ? undefined : true]);
 		}
 		expect(keys).toHaveLength(4);
@@ -356,9 +356,12 @@ describe("the network", () => {
 		);
 		expect(resources).toEqual([
 			expect.stringMatching(/WorkspaceBucket.*\/users\/\*"/),
-			expect.stringMatching(/WorkspaceBucket.*\/users\/\*\/log\/\*"/),
 			expect.stringMatching(/WorkspaceBucket/),
 			expect.stringMatching(/prod-eu-west-1-starport-layer-bucket/),
+			expect.stringMatching(/WorkspaceBucket.*\/users\/\*\/log\/\*"/),
+			expect.stringMatching(/WorkspaceBucket/),
+			expect.stringMatching(/WorkspaceBucket.*\/users\/\*"/),
+			expect.stringMatching(/WorkspaceBucket.*\/audit\/\*"/),
 		]);
 	});
 
@@ -593,7 +596,7 @@ describe("the audit", () => {
 			expect(trail.EventSelectors).toBeUndefined();
 			return JSON.stringify(trail.AdvancedEventSelectors);
 		};
-		const objects = '{"Equals":["Data"],"Field":"eventCategory"}';
+		const objects = '{"Equals":["AWS::S3::Object"],"Field":"resources.type"}';
 		expect(selectors(publicMode)).not.toContain(objects);
 		expect(selectors(newVpc).split(objects)).toHaveLength(2);
 		const trail = properties(newVpc, "AWS::CloudTrail::Trail");

@@ -28,7 +28,7 @@ const REPLACED_FOR: Readonly<Record<string, readonly string[]>> = {
 
 export interface Stateful {
 	readonly type: string;
-	/** `Retain`: it outlives the stack. */
+	/** `Retain`: it outlives the stack. A creation that fails may take it away again. */
 	readonly deletion: string;
 	readonly properties: Readonly<Record<string, unknown>>;
 }
@@ -50,7 +50,8 @@ export function statefulOf(template: Template): StatefulById {
 			.map(([id, { Type, DeletionPolicy = "Delete", Properties = {} }]) => {
 				const relevant = REPLACED_FOR[Type]!.filter((name) => Properties[name] !== undefined);
 				const properties = Object.fromEntries(relevant.map((name) => [name, Properties[name]]));
-				return [id, { type: Type, deletion: DeletionPolicy, properties }];
+				const deletion = DeletionPolicy.startsWith("Retain") ? "Retain" : DeletionPolicy;
+				return [id, { type: Type, deletion, properties }];
 			}),
 	);
 }

@@ -44,14 +44,14 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^sts:/,
-		"a web identity has no account to check; the roles of this account decide which tokens they trust",
+		"a web identity has no account to check; the roles of this account decide which tokens they trust. Operators may ask who they are",
 	],
 	["AWS::EC2::VPCEndpoint", /^logs:Describe/, "names of this account's log groups"],
 	["AWS::EC2::VPCEndpoint", /^logs:/, "streams of AgentCore's own log groups in this account"],
 	[
 		"AWS::EC2::VPCEndpoint",
 		/^s3:/,
-		"objects below users/ of this bucket, the repairer's deletions in logs, and the layers of container images, which AWS keeps in a bucket per region",
+		"objects below users/ of this bucket, the repairer's deletions in logs, the operator's erasures and their records, and the layers of container images, which AWS keeps in a bucket per region",
 	],
 	[
 		"AWS::EC2::VPCEndpoint",

@@ -35,6 +35,8 @@ export interface Protected {
 	readonly runtimeId: string;
 	readonly trail?: { readonly name: string; readonly arn: string } | undefined;
 	readonly ruleName: string;
+	/** Of the alarms. */
+	readonly topicArn: string;
 	readonly logGroupNames: readonly string[];
 }
 
@@ -63,7 +65,7 @@ const OTHER_DOORS = [
 
 export function protectionChanges(what: Protected): readonly Change[] {
 	const { namePrefix, functionArnPrefix, bucketNames, keyIds, providerArn, runtimeId } = what;
-	const { trail, ruleName, logGroupNames } = what;
+	const { trail, ruleName, topicArn, logGroupNames } = what;
 	const named = (path: string, ...values: readonly Matcher[]) => ({
 		[`requestParameters.${path}`]: values,
 	});
@@ -159,9 +161,35 @@ export function protectionChanges(what: Protected): readonly Change[] {
 			seenBy: "trail",
 		},
 		{
-			of: "the alarms",
+			of: "alarms of this account, outside a deployment",
 			service: "monitoring",
-			where: named("alarmNames", { prefix: namePrefix }),
+			// One request names many alarms, and a filter sees the first of them only.
+			where: { eventName: ["DeleteAlarms", "DisableAlarmActions"], ...NOT_A_DEPLOYMENT },
+			seenBy: "trail",
+		},
+		{
+			of: "what the alarms watch, outside a deployment",
+			service: "monitoring",
+			where: { ...named("alarmName", { prefix: namePrefix }), ...NOT_A_DEPLOYMENT },
+			seenBy: "trail",
+		},
+		{
+			of: "the alarms' topic, outside a deployment",
+			service: "sns",
+			where: {
+				eventName: [
+					...["SetTopicAttributes", "DeleteTopic", "AddPermission", "RemovePermission"],
+					"PutDataProtectionPolicy",
+				],
+				...named("topicArn", topicArn),
+				...NOT_A_DEPLOYMENT,
+			},
+			seenBy: "trail",
+		},
+		{
+			of: "who gets the alarms, outside a deployment",
+			service: "sns",
+			where: { ...named("subscriptionArn", { prefix: `${topicArn}:` }), ...NOT_A_DEPLOYMENT },
 			seenBy: "trail",
 		},
 	];
@@ -188,8 +216,7 @@ export function eventDetail(changes: readonly Change[]): Readonly<Record<string,
 /** A filter pattern of CloudWatch Logs for one change. The service takes 1,024 characters. */
 export function filterPattern({ service, where }: Change): string {
 	const terms = Object.entries(where).map(([path, values]) => {
-		const field = path === "requestParameters.alarmNames" ? `${path}[0]` : path;
-		return `(${values.map((value) => term(`$.${field}`, value)).join(" || ")})`;
+		return `(${values.map((value) => term(`$.${path}`, value)).join(" || ")})`;
 	});
 	return `{ ($.eventSource = "${service}.amazonaws.com") && ($.readOnly IS FALSE) && ${terms.join(" && ")} }`;
 }

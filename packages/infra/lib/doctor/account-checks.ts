@@ -58,7 +58,7 @@ export async function checkAccount(config: Config, account: Account): Promise<re
 		),
 		await attempt("zones", async () => await checkZonesOf(config, region, account)),
 		...(await Promise.all(
-			config.models.map((id) => attempt(`model ${id}`, () => checkModel(id, account))),
+			config.models.map((id) => attempt(`model ${id}`, () => checkModel(id, config, account))),
 		)),
 		await attempt("platform version", () => checkPlatform(config, region, account)),
 		...(config.network === "existing"
@@ -71,7 +71,7 @@ export async function checkAccount(config: Config, account: Account): Promise<re
 			checkLogPolicies(config, await account.logPolicies()),
 		),
 		await attempt("Lambda concurrency", async () =>
-			checkConcurrency(await account.quotas("lambda")),
+			checkConcurrency(config, await account.quotas("lambda")),
 		),
 		await attempt("AgentCore sessions", async () =>
 			checkSessions(await account.quotas("bedrock-agentcore")),
@@ -139,7 +139,10 @@ async function checkZonesOf(
 		: failed(name, found, "lower openclaw:zones, or choose another region");
 }
 
-function checkConcurrency(quotas: Readonly<Record<string, number>>): Check {
+function checkConcurrency(
+	{ provisionedConcurrency }: Config,
+	quotas: Readonly<Record<string, number>>,
+): Check {
 	const name = "Lambda concurrency";
 	const value = quotas["Concurrent executions"];
 	if (value === undefined)
@@ -149,11 +152,14 @@ function checkConcurrency(quotas: Readonly<Record<string, number>>): Check {
 			"look at Service Quotas, AWS Lambda, Concurrent executions",
 		);
 	if (value >= MIN_LAMBDA_CONCURRENCY) return ok(name, String(value));
-	return failed(
-		name,
-		String(value),
-		`ask Service Quotas for ${MIN_LAMBDA_CONCURRENCY} or more: provisioned concurrency needs it`,
-	);
+	const remedy = `ask Service Quotas for ${MIN_LAMBDA_CONCURRENCY} or more`;
+	return provisionedConcurrency > 0
+		? failed(
+				name,
+				String(value),
+				`${remedy}, or set openclaw:provisionedConcurrency to 0: provisioned concurrency needs it`,
+			)
+		: warning(name, String(value), remedy);
 }
 
 function checkSessions(quotas: Readonly<Record<string, number>>): Check {

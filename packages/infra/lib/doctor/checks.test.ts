@@ -65,7 +65,12 @@ test.each([
 
 describe("the machine", () => {
 	test("passes if it has everything", () => {
-		expect(checkMachine(MACHINE).map(({ outcome }) => outcome)).toEqual(["ok", "ok", "ok", "ok"]);
+		expect(checkMachine(MACHINE, {}).map(({ outcome }) => outcome)).toEqual([
+			"ok",
+			"ok",
+			"ok",
+			"ok",
+		]);
 	});
 
 	test.each([
@@ -78,8 +83,34 @@ describe("the machine", () => {
 		["arm64 images", { architecture: "x64", runsArm64: false }, "warning", /qemu-user-static/],
 	])("lacks %s: %j", (what, changes, outcome, remedy) => {
 		const name = what.split(" of ").at(-1);
-		const check = checkMachine({ ...MACHINE, ...changes }).find((one) => one.name === name);
+		const check = checkMachine({ ...MACHINE, ...changes }, {}).find((one) => one.name === name);
 		expect(check).toMatchObject({ outcome, remedy: expect.stringMatching(remedy) });
+	});
+});
+
+describe("the settings", () => {
+	test("with an image that is already built, no container tool is needed", () => {
+		const bare = { ...MACHINE, containerTool: undefined, architecture: "x64", runsArm64: false };
+		const checks = checkMachine(bare, { imageUri: "1.dkr.ecr.us-east-1.amazonaws.com/a:b" });
+		expect(checks.map(({ outcome }) => outcome)).toEqual(["ok", "ok", "ok"]);
+	});
+
+	test("a model of bedrock-mantle is not judged by what AWS reports of bedrock-runtime", async () => {
+		const id = "amazon.nova-lite-v1:0";
+		const modelAccess = async () => ({ ...MAY_CALL, region: "NOT_AVAILABLE" });
+		const at = (modelUpstream: string) => ({
+			...VPC,
+			"openclaw:models": id,
+			"openclaw:modelUpstream": modelUpstream,
+		});
+		expect((await outcomes(at("bedrock-mantle"), { modelAccess }))[`model ${id}`]).toBe("warning");
+		expect((await outcomes(at("bedrock-runtime"), { modelAccess }))[`model ${id}`]).toBe("failed");
+	});
+
+	test("few Lambda functions at once are in the way of provisioned concurrency only", async () => {
+		const quotas = async () => ({ "Concurrent executions": 10 });
+		const context = { ...VPC, "openclaw:provisionedConcurrency": 0 };
+		expect((await outcomes(context, { quotas }))["Lambda concurrency"]).toBe("warning");
 	});
 });
 
@@ -118,7 +149,11 @@ describe("the account", () => {
 
 	test("is told how to get access to a model that it cannot call yet", async () => {
 		const check = async (id: string, changes: Partial<ModelAccess>) =>
-			await checkModel(id, { ...ACCOUNT, modelAccess: async () => ({ ...MAY_CALL, ...changes }) });
+			await checkModel(
+				id,
+				{ modelUpstream: "bedrock-runtime" },
+				{ ...ACCOUNT, modelAccess: async () => ({ ...MAY_CALL, ...changes }) },
+			);
 		const profile = "global.anthropic.claude-opus-5";
 		expect(await check(profile, { agreement: "NOT_AVAILABLE" })).toMatchObject({
 			outcome: "failed",

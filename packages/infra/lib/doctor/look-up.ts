@@ -176,7 +176,8 @@ function cdkVersion(): string | undefined {
 	return (JSON.parse(readFileSync(manifest, "utf8")) as { readonly version: string }).version;
 }
 
-function containerTool(env: NodeJS.ProcessEnv): Machine["containerTool"] {
+/** What builds the image. CDK itself knows only Docker and CDK_DOCKER. */
+export function containerTool(env: NodeJS.ProcessEnv): Machine["containerTool"] {
 	const names = env.CDK_DOCKER === undefined ? ["docker", "podman", "finch"] : [env.CDK_DOCKER];
 	for (const name of names) {
 		const { status, stdout } = spawnSync(name, ["--version"], {

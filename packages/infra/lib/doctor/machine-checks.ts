@@ -1,4 +1,5 @@
 /** The requirements on the machine that deploys. */
+import type { Config } from "../config.ts";
 import { type Check, failed, isAtLeast, ok, warning } from "./check.ts";
 
 /** The values found; undefined if missing. */
@@ -20,16 +21,15 @@ export const PATCHED_NODE = "24.22.3";
 /** The CLI must support the newest format that the library writes. */
 const MIN_CDK = "2.1148.1";
 
-export function checkMachine({
-	nodeVersion,
-	cdkVersion,
-	containerTool,
-	architecture,
-	runsArm64,
-}: Machine): readonly Check[] {
+export function checkMachine(
+	{ nodeVersion, cdkVersion, containerTool, architecture, runsArm64 }: Machine,
+	{ imageUri }: Pick<Config, "imageUri">,
+): readonly Check[] {
+	const common = [checkNode(nodeVersion), checkCdk(cdkVersion)];
+	if (imageUri !== undefined)
+		return [...common, ok("container tool", "not needed: openclaw:imageUri is set")];
 	return [
-		checkNode(nodeVersion),
-		checkCdk(cdkVersion),
+		...common,
 		containerTool === undefined
 			? failed(
 					"container tool",

@@ -3,9 +3,10 @@
  * first call of somebody who may subscribe in AWS Marketplace. A user's session may not, so without it
  * every turn ends with 403. Anthropic also wants a form, once per account (decision 63).
  */
+import type { Config } from "../config.ts";
 import { modelOfProfile } from "../models.ts";
 import type { Account } from "./account-checks.ts";
-import { type Check, failed, ok } from "./check.ts";
+import { type Check, failed, ok, warning } from "./check.ts";
 
 /** As GetFoundationModelAvailability reports it. */
 export interface ModelAccess {
@@ -16,8 +17,19 @@ export interface ModelAccess {
 	readonly region: string;
 }
 
-export async function checkModel(id: string, account: Account): Promise<Check> {
+export async function checkModel(
+	id: string,
+	{ modelUpstream }: Pick<Config, "modelUpstream">,
+	account: Account,
+): Promise<Check> {
 	const name = `model ${id}`;
+	// What AWS reports is about bedrock-runtime.
+	if (modelUpstream === "bedrock-mantle")
+		return warning(
+			name,
+			"not checked at bedrock-mantle",
+			"look whether AWS lists the model for bedrock-mantle in this region",
+		);
 	const model = modelOfProfile(id) ?? id;
 	const { agreement, authorization, region } = await account.modelAccess(model);
 	if (authorization === "NOT_AUTHORIZED")

@@ -1,6 +1,6 @@
 /**
  * The conditions that people must know about, each with its threshold and the reason for it. Each
- * is an alarm; docs/deploy.md has the table.
+ * is an alarm; docs/alarms.md has the table.
  */
 import { Duration } from "aws-cdk-lib";
 import {
@@ -135,7 +135,7 @@ function machineAlarms({ runtime }: Watched): readonly AlarmSpec[] {
 				period,
 				usingMetrics: {
 					calls: runtimeMetric(runtime, "Invocations").with({ period }),
-					reports: daemonMetric("DurabilityLag", Stats.SAMPLE_COUNT).with({ period }),
+					reports: runtime.reports.with({ period }),
 				},
 			}),
 			threshold: 1,

@@ -14,7 +14,14 @@ import {
 	SETUPS,
 	type SecretFields,
 } from "./channel-setup.ts";
-import { type Context, configOf, type Outputs } from "./installation.ts";
+import {
+	type Context,
+	configOf,
+	environmentOf,
+	type Outputs,
+	settingsOf,
+	withAnswers,
+} from "./installation.ts";
 import { ToolError } from "./tool-error.ts";
 
 export interface Given {
@@ -35,8 +42,10 @@ export async function chooseSettings(
 	ask: Ask | undefined,
 ): Promise<Context> {
 	const merged = { ...saved, ...overrides };
-	const has = (name: string) => merged[`openclaw:${name}`] !== undefined;
+	const known = settingsOf(merged);
+	const has = (name: string) => known[name] !== undefined;
 	const chosen: Record<string, unknown> = {};
+	const soFar = () => configOf(withAnswers(merged, chosen, environmentOf(merged)));
 	const { AWS_REGION, AWS_DEFAULT_REGION } = process.env;
 	const current = given.region ?? AWS_REGION ?? AWS_DEFAULT_REGION;
 	if (given.region !== undefined) chosen["openclaw:region"] = given.region;
@@ -65,9 +74,23 @@ export async function chooseSettings(
 			)) ?? named;
 		if (channels.length > 0) chosen["openclaw:channels"] = channels;
 	}
+	if (
+		ask !== undefined &&
+		!has("feishuHost") &&
+		!has("issuer") &&
+		soFar().channels.includes("feishu")
+	)
+		chosen["openclaw:feishuHost"] = await ask.one(
+			"Feishu or Lark?",
+			[
+				{ value: "open.feishu.cn", label: "Feishu", hint: "in China" },
+				{ value: "open.larksuite.com", label: "Lark", hint: "elsewhere" },
+			],
+			"open.feishu.cn",
+		);
 	if (given.model.length > 0) chosen["openclaw:models"] = given.model;
 	else if (!has("models") && ask !== undefined) {
-		const initial = configOf({ ...merged, ...chosen }).models.join(",");
+		const initial = soFar().models.join(",");
 		const models = await ask.text("Bedrock model or inference profile", {
 			initial,
 			check: (value) =>
@@ -78,18 +101,23 @@ export async function chooseSettings(
 	return chosen;
 }
 
-/** Users from options and settings; a person is asked if there are none. @throws ToolError USAGE */
+/**
+ * Users from options, and for a new stack from the settings, which would bring back whoever was
+ * removed from the table of an existing one. For a new stack, a person is asked if there are none.
+ * @throws ToolError USAGE
+ */
 export async function chooseUsers(
 	{ user, usersFile }: Given,
-	config: Config,
+	{ allowedUsers }: Config,
+	isNew: boolean,
 	ask: Ask | undefined,
 ): Promise<Users> {
 	const given = {
-		...config.allowedUsers,
+		...(isNew && allowedUsers),
 		...(usersFile === undefined ? {} : usage(usersFile, () => readFileSync(usersFile, "utf8"))),
 		...usage("--user", () => user.join("\n")),
 	};
-	if (Object.keys(given).length > 0 || ask === undefined) return given;
+	if (Object.keys(given).length > 0 || ask === undefined || !isNew) return given;
 	const typed = await ask.text(
 		"Who may write? telegram.4711, slack.TEAM.MEMBER, feishu.OPEN_ID; empty: nobody yet",
 		{ check: (value) => problemOfUsers(value) },

@@ -14,6 +14,9 @@ import { configOf, parseSettings, readContext, regionOf } from "./installation.t
 import { addCommonOptions, Command, type CommonOptions, type Io, runTool } from "./tool.ts";
 import { ToolError } from "./tool-error.ts";
 
+/** The beginning of its logical id. */
+const WORKSPACES_KEY = "WorkspaceBucketKey";
+
 interface DownOptions extends CommonOptions {
 	readonly yes?: string;
 }
@@ -21,6 +24,7 @@ interface DownOptions extends CommonOptions {
 interface Kept {
 	readonly type: string;
 	readonly id: string;
+	readonly logicalId: string;
 	readonly why: string;
 	readonly remove: readonly string[];
 }
@@ -58,7 +62,7 @@ export async function runDownTool(
 			const status = await cdk(args, { directory, region });
 			const kept = await keptResources(client, id);
 			if (options.json === true) io.out(JSON.stringify({ kept }, null, "\t"));
-			else for (const line of shown(kept)) io.out(line);
+			else for (const line of shown(kept, id)) io.out(line);
 			if (status !== 0)
 				throw new ToolError(
 					"DEPLOY_FAILED",
@@ -105,13 +109,13 @@ async function keptResources(client: CloudFormationClient, id: string): Promise<
 function describe({
 	ResourceType: type = "",
 	PhysicalResourceId: id = "",
-	LogicalResourceId = "",
+	LogicalResourceId: logicalId = "",
 }: StackResourceSummary): Kept {
-	const isTrail = LogicalResourceId.startsWith("Audit");
+	const isTrail = logicalId.startsWith("Audit");
+	const resource = { type, id, logicalId };
 	if (type === "AWS::S3::Bucket")
 		return {
-			type,
-			id,
+			...resource,
 			why: isTrail
 				? "who accessed what, for 400 days"
 				: "every workspace, and the records of erasures",
@@ -123,22 +127,53 @@ function describe({
 		};
 	if (type === "AWS::KMS::Key")
 		return {
-			type,
-			id,
-			why: "what it encrypted cannot be read without it",
+			...resource,
+			why: `${KEYS.find(([prefix]) => logicalId.startsWith(prefix))?.[1] ?? "what it encrypted"} cannot be read without it`,
 			remove: [`aws kms schedule-key-deletion --key-id ${id} --pending-window-in-days 30`],
 		};
-	return { type, id, why: "the stack says that it stays", remove: ["delete it in the console"] };
+	if (/^AWS::(ApiGateway::Account|IAM::Role)$/.test(type))
+		return {
+			...resource,
+			why: "API Gateway writes logs of every API of this account and region with it: leave it",
+			remove: [],
+		};
+	if (type === "AWS::S3::BucketPolicy")
+		return { ...resource, why: "protects the bucket while it is there", remove: [] };
+	return { ...resource, why: "the stack says that it stays", remove: ["delete it in the console"] };
 }
 
-function shown(kept: readonly Kept[]): readonly string[] {
+/** What each key encrypted, by the beginning of its logical id. */
+const KEYS: readonly (readonly [string, string])[] = [
+	[WORKSPACES_KEY, "every workspace"],
+	["Secrets", "the channels' secrets"],
+	["OperationsKey", "logs, also exported ones,"],
+];
+
+/** The settings with which a new stack adopts the workspaces. */
+function adoption(kept: readonly Kept[], keyArnOf: (id: string) => string): readonly string[] {
+	const of = (type: string, prefix: string) =>
+		kept.find((one) => one.type === type && one.logicalId.startsWith(prefix))?.id;
+	const bucket = of("AWS::S3::Bucket", "WorkspaceBucket");
+	const key = of("AWS::KMS::Key", WORKSPACES_KEY);
+	if (bucket === undefined || key === undefined) return [];
+	return [
+		"A new stack adopts the workspaces with these settings (docs/deploy.md, Tear down):",
+		`    "openclaw:bucketName": "${bucket}", "openclaw:bucketKeyArn": "${keyArnOf(key)}"`,
+	];
+}
+
+function shown(kept: readonly Kept[], stackId: string): readonly string[] {
 	if (kept.length === 0) return ["nothing of the stack is left"];
 	return [
 		"These stay on purpose. To delete them and their data for good:",
-		...kept.flatMap(({ type, id, why, remove }) => [
-			`${type} ${id}: ${why}`,
+		...kept.flatMap(({ type, id, logicalId, why, remove }) => [
+			`${type} ${id} (${logicalId}): ${why}`,
 			...remove.map((line) => `    ${line}`),
 		]),
+		...adoption(kept, (key) => {
+			const [, partition, , region, account] = stackId.split(":");
+			return `arn:${partition}:kms:${region}:${account}:key/${key}`;
+		}),
 		"Log groups that a service made again after the deletion: /aws/lambda/, /aws/bedrock-agentcore/runtimes/",
 	];
 }

@@ -159,6 +159,15 @@ function file(name: string, content: unknown): string {
 	return path;
 }
 
+function questions() {
+	const asked: string[] = [];
+	const note = <T>(question: string, answer: T): T => {
+		asked.push(question);
+		return answer;
+	};
+	return { asked, note };
+}
+
 const savedContext = () =>
 	(JSON.parse(readFileSync(join(dir, "cdk.json"), "utf8")) as { readonly context: object }).context;
 
@@ -208,6 +217,56 @@ describe("infra:up without a terminal", () => {
 		expect(aws.calls.filter((call) => /Put|Rotate/.test(call))).toEqual([]);
 	});
 
+	test("has no smoke test on a first run if a person must enter the URL, and says the command", async () => {
+		const secret = `slack=${file("slack", { signing_secret: "0".repeat(32), bot_token: "xoxb-1" })}`;
+		const slack = ["--channel", "slack", "--secret", secret, "--user", "slack.T01.U01"];
+		const args = ["--region", "us-east-1", "--yes", ...slack];
+		const { status, err } = await run("up", args);
+		expect([status, err]).toEqual([
+			0,
+			expect.stringMatching(/no smoke test yet: .*`pnpm infra:smoke --user slack\.T01\.U01`/),
+		]);
+		expect(channels.messages).toEqual([]);
+		expect((await run("up", args)).err).toMatch(/answered after/);
+	});
+
+	test("reads and writes the settings of the chosen environment", async () => {
+		const context = {
+			"openclaw:region": "eu-west-1",
+			"openclaw:environments": {
+				dev: { channels: ["slack"] },
+				prod: { stackName: "OpenClaw", models: ["global.c.d"] },
+			},
+		};
+		file("cdk.json", { context });
+		vi.stubEnv("OPENCLAW_ENV", "prod");
+		const { asked, note } = questions();
+		const ask: Partial<Ask> = {
+			several: async (question) => note(question, ["telegram"]),
+			text: async (question) => note(question, ""),
+			secret: async () => BOT_TOKEN,
+		};
+		const { err } = await run("up", ["--yes", "--no-smoke", "--region", "us-east-1"], ask, 1);
+		expect(err).toMatch(/cdk deploy ended with 1/);
+		expect(asked).toEqual(["Channels", expect.stringMatching(/^Who may write/)]);
+		expect(savedContext()).toEqual({
+			"openclaw:region": "eu-west-1",
+			"openclaw:environments": {
+				dev: { channels: ["slack"] },
+				prod: {
+					stackName: "OpenClaw",
+					models: ["global.c.d"],
+					region: "us-east-1",
+					channels: ["telegram"],
+				},
+			},
+		});
+		vi.stubEnv("OPENCLAW_ENV", undefined);
+		expect((await run("up", ["--yes"])).err).toMatch(
+			/USAGE.*ENVIRONMENT_UNKNOWN: choose one of dev, prod/,
+		);
+	});
+
 	test("names everything that is missing at once, and deploys nothing", async () => {
 		delete process.env.AWS_REGION;
 		const { status, err } = await run("up", ["--channel", "telegram", "--channel", "slack"]);
@@ -221,13 +280,21 @@ describe("infra:up without a terminal", () => {
 		expect(cdkCalls).toEqual([]);
 	});
 
-	test("passes -c on, and adds the users of openclaw:allowedUsers", async () => {
+	test("passes -c on, and adds the users of openclaw:allowedUsers to a new stack only", async () => {
 		const setting = 'openclaw:allowedUsers={"slack.T01.U01": "anna"}';
 		expect((await run("up", [...all(), "--no-smoke", "-c", setting])).err).toMatch(
 			/^2 users added/m,
 		);
 		expect(cdkCalls).toEqual([`deploy --require-approval never -c ${setting}`]);
 		expect(savedContext()).not.toHaveProperty("openclaw:allowedUsers");
+		// Removed or erased meanwhile.
+		await table.refuse("slack.T01.U01");
+		const { err } = await run("up", ["--yes", "--no-smoke", "-c", setting]);
+		expect(err).toMatch(/^0 users added/m);
+		expect(err).toMatch(/not added: `pnpm infra:users add slack\.T01\.U01=anna` adds them/);
+		expect(
+			(await run("up", ["--yes", "--no-smoke", "--user", "slack.T01.U01=anna", "-c", setting])).err,
+		).toMatch(/^1 users added/m);
 	});
 
 	test.each([
@@ -273,11 +340,7 @@ describe("infra:up without a terminal", () => {
 
 describe("infra:up on a terminal", () => {
 	test("asks for everything, secrets without echo, and tells what to click", async () => {
-		const asked: string[] = [];
-		const note = <T>(question: string, answer: T): T => {
-			asked.push(question);
-			return answer;
-		};
+		const { asked, note } = questions();
 		const ask: Partial<Ask> = {
 			one: async (question) => note(question, "us-east-1"),
 			several: async (question) => note(question, ["slack"]),
@@ -302,10 +365,35 @@ describe("infra:up on a terminal", () => {
 				expect.stringMatching(/^secret Slack: signing_secret/),
 				expect.stringMatching(/^secret Slack: bot_token/),
 				expect.stringMatching(/^Deploy OpenClaw to us-east-1\?/),
+				expect.stringMatching(/^Done with the steps above\?/),
 			],
 		]);
 		expect(err).toContain(`Request URL ${door.url}/webhook/slack`);
 		expect(channels.messages).toEqual([{ to: "U01", text: "hello" }]);
+	});
+
+	test("asks whether it is Feishu or Lark", async () => {
+		const { asked, note } = questions();
+		const ask: Partial<Ask> = {
+			one: async (question) => note(question, "open.larksuite.com"),
+			text: async () => "",
+			confirm: async () => false,
+		};
+		const secret = `feishu=${file("lark", {
+			app_id: "cli_1",
+			app_secret: "a".repeat(16),
+			encrypt_key: "b",
+			verification_token: "c",
+		})}`;
+		const args = [
+			...["--region", "us-east-1", "--channel", "feishu", "--secret", secret],
+			...["--model", "global.a.b"],
+		];
+		await run("up", [...args, "--yes", "--no-smoke"], ask);
+		expect(asked).toEqual(["Feishu or Lark?"]);
+		expect(savedContext()).toMatchObject({ "openclaw:feishuHost": "open.larksuite.com" });
+		await run("up", [...args, "--yes", "--no-smoke"], ask);
+		expect(asked).toHaveLength(1);
 	});
 
 	test("that refuses to deploy ends it", async () => {
@@ -346,6 +434,29 @@ describe("infra:smoke", () => {
 			expect(channels.messages).toEqual([{ to, text: "hello" }]);
 		},
 	);
+
+	test("calls Lark where the settings say so", async () => {
+		deployed("feishu");
+		aws.secrets.set("secret-feishu", { AWSCURRENT: COMPLETE.feishu });
+		await table.allow({ "feishu.ou_anna": "anna" });
+		const fake = process.env.FEISHU_API_URL;
+		delete process.env.FEISHU_API_URL;
+		const { fetch } = globalThis;
+		const hosts: string[] = [];
+		vi.spyOn(globalThis, "fetch").mockImplementation(async (input, init) => {
+			const url = String(input);
+			if (!url.includes("/open-apis/")) return await fetch(input, init);
+			hosts.push(new URL(url).host);
+			return await fetch(url.replace(/^https:\/\/[^/]+/, fake ?? ""), init);
+		});
+		const { err } = await run("smoke", ["-c", "openclaw:feishuHost=open.larksuite.com"]);
+		process.env.FEISHU_API_URL = fake;
+		// The fake gives the same message twice, which the door ignores.
+		expect([...new Set(hosts), err]).toEqual([
+			"open.larksuite.com",
+			expect.stringMatching(/the door/),
+		]);
+	});
 
 	const ready = async () => {
 		deployed("slack");
@@ -421,7 +532,18 @@ describe("infra:down", () => {
 				status: "DELETE_SKIPPED",
 				logicalId: "AuditTrailBucket1",
 			},
-			{ id: "key-1", type: "AWS::KMS::Key", status: "DELETE_SKIPPED", logicalId: "OperationsKey1" },
+			...["OperationsKey1", "WorkspaceBucketKey1", "SecretsKey1"].map((logicalId, index) => ({
+				id: `key-${index + 1}`,
+				type: "AWS::KMS::Key",
+				status: "DELETE_SKIPPED",
+				logicalId,
+			})),
+			...["Role", "Account"].map((name) => ({
+				id: `api-${name}`,
+				type: name === "Role" ? "AWS::IAM::Role" : "AWS::ApiGateway::Account",
+				status: "DELETE_SKIPPED",
+				logicalId: `WebhookApi${name}`,
+			})),
 			{ id: "queue", type: "AWS::SQS::Queue", status: "DELETE_COMPLETE", logicalId: "RouterQueue" },
 		];
 		expect(await run("down", [])).toMatchObject({
@@ -434,9 +556,17 @@ describe("infra:down", () => {
 		expect([status, cdkCalls]).toEqual([0, ["destroy --force"]]);
 		expect(err).toMatch(/infra:users list --json/);
 		expect(out).toMatch(
-			/S3::Bucket workspaces: every workspace[\s\S]*delete-bucket --bucket workspaces/,
+			/S3::Bucket workspaces \(WorkspaceBucket1\): every workspace[\s\S]*delete-bucket --bucket workspaces/,
 		);
-		expect(out).toMatch(/trail: who accessed what/);
+		expect(out).toMatch(/key-1 \(OperationsKey1\): logs, also/);
+		expect(out).toMatch(/key-2 \(WorkspaceBucketKey1\): every workspace/);
+		expect(out).toMatch(/key-3 \(SecretsKey1\): the channels' secrets/);
+		expect(out).toContain(
+			'"openclaw:bucketName": "workspaces", "openclaw:bucketKeyArn": "arn:aws:kms:us-east-1:111111111111:key/key-2"',
+		);
+		for (const name of ["Role", "Account"])
+			expect(out).toMatch(new RegExp(`api-${name} .*leave it\n(?!    )`));
+		expect(out).toMatch(/trail \(AuditTrailBucket1\): who accessed what/);
 		expect(out).toMatch(/schedule-key-deletion --key-id key-1/);
 		expect(out).not.toMatch(/queue/);
 	});

@@ -7,7 +7,8 @@ import { resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { CloudFormationClient, DescribeStacksCommand } from "@aws-sdk/client-cloudformation";
 import { App } from "aws-cdk-lib";
-import { CHANNELS, type Channel, type Config, readConfig } from "../config.ts";
+import { CHANNELS, type Channel, type Config, readConfig, settingsIn } from "../config.ts";
+import { chooseEnvironment } from "../environments.ts";
 import { ToolError } from "./tool-error.ts";
 
 /** Where `cdk.json` is, by default. */
@@ -27,6 +28,31 @@ export function readContext(directory: string): Context {
 	} catch (error) {
 		throw new ToolError("USAGE", `${path}: ${(error as Error).message}`, "make it valid JSON");
 	}
+}
+
+/** The environment that the context or OPENCLAW_ENV chooses. */
+export function environmentOf(context: Context): string | undefined {
+	const { env = process.env.OPENCLAW_ENV } = settingsIn(context);
+	return env as string | undefined;
+}
+
+/** The settings that are there, by name, with those of the chosen environment. @throws ToolError USAGE */
+export function settingsOf(context: Context): Context {
+	return usage(() => chooseEnvironment(settingsIn(context), process.env));
+}
+
+/** What a person answers for an environment goes into its block, where it wins. */
+export function withAnswers(
+	context: Context,
+	answers: Context,
+	environment: string | undefined,
+): Context {
+	if (environment === undefined || Object.keys(answers).length === 0)
+		return { ...context, ...answers };
+	const key = "openclaw:environments";
+	const blocks = context[key] as Readonly<Record<string, object>>;
+	const block = { ...blocks[environment], ...settingsIn(answers) };
+	return { ...context, [key]: { ...blocks, [environment]: block } };
 }
 
 /** @param settings `openclaw:key=value`, as for CDK's `-c`. @throws ToolError USAGE */
@@ -49,11 +75,17 @@ export function parseSettings(settings: readonly string[]): Readonly<Record<stri
 export function configOf(context: Context, env: NodeJS.ProcessEnv = process.env): Config {
 	const { AWS_REGION, AWS_DEFAULT_REGION, OPENCLAW_ENV } = env;
 	const region = AWS_REGION ?? AWS_DEFAULT_REGION;
-	try {
-		return readConfig(new App({ context, analyticsReporting: false }).node, {
+	return usage(() =>
+		readConfig(new App({ context, analyticsReporting: false }).node, {
 			OPENCLAW_ENV,
 			...(region !== undefined && { CDK_DEFAULT_REGION: region }),
-		});
+		}),
+	);
+}
+
+function usage<T>(read: () => T): T {
+	try {
+		return read();
 	} catch (error) {
 		throw new ToolError("USAGE", (error as Error).message, "change the setting");
 	}

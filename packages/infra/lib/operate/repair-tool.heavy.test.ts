@@ -1,9 +1,11 @@
+import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { flush } from "../../../sidecar/src/library/flush.ts";
 import { logKey } from "../../../sidecar/src/log/keys.ts";
+import { MAX_INLINE_BYTES } from "../../../sidecar/src/log/limits.ts";
 import { FakeAws } from "../../../testkit/functions/fake-aws.ts";
 import { FakeSts } from "../../../testkit/functions/fake-sts.ts";
 import { asInOwnProcess } from "../../../testkit/functions/own-process.ts";
@@ -39,6 +41,8 @@ describe.skipIf(s3TestServer() === undefined)("repairing one user's log", () => 
 		});
 		const workspace = mkdtempSync(join(dir, "workspace-"));
 		writeFileSync(join(workspace, "memory"), "anna");
+		// Too much for a commit, so it is in a pack, as in every real workspace.
+		writeFileSync(join(workspace, "picture"), randomBytes(2 * MAX_INLINE_BYTES));
 		await flush({
 			store: `s3://${place.bucket}`,
 			...place.connection,
@@ -66,6 +70,7 @@ describe.skipIf(s3TestServer() === undefined)("repairing one user's log", () => 
 	}
 
 	test("shows what is wrong, and removes it after a copy, in a session for this log", async () => {
+		expect(await place.count("users/anna/packs/")).toBeGreaterThan(0);
 		const seq = [...(await place.read("users/anna/log/")).keys()].length;
 		await place.put(`users/anna/${logKey(seq + 1)}`, "garbage");
 		const damaged = await run("anna");

@@ -105,6 +105,7 @@ export const eraseNamespace = (
 	];
 };
 
+/** Packs hold content: `verify` reads them. */
 export const repairNamespace = (
 	partition: string,
 	bucket: string,
@@ -118,6 +119,7 @@ export const repairNamespace = (
 			Condition: { StringLike: { "s3:prefix": `users/${namespace}/*` } },
 		},
 		{ Action: ["s3:GetObject", "s3:DeleteObject"], Resource: `${arn}/users/${namespace}/log/*` },
+		{ Action: "s3:GetObject", Resource: `${arn}/users/${namespace}/packs/*` },
 		{ Action: "kms:Decrypt", Resource: "*" },
 	];
 };

@@ -2,19 +2,23 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { relative, resolve } from "node:path";
 import { OWN_BOOTSTRAP } from "../bootstrap.ts";
-import { type Context, HOME } from "./installation.ts";
+import { type Context, HOME, withAnswers } from "./installation.ts";
 
 /** @returns whether the file changed */
-export function writeContext(directory: string, answers: Context): boolean {
+export function writeContext(
+	directory: string,
+	answers: Context,
+	environment: string | undefined,
+): boolean {
 	const path = resolve(directory, "cdk.json");
 	const before = existsSync(path) ? readFileSync(path, "utf8") : undefined;
 	const file = JSON.parse(before ?? "{}") as { readonly context?: Context };
 	const app = `node ${relative(directory, resolve(HOME, "bin/app.ts"))}`;
-	const context = {
-		...(before === undefined && OWN_BOOTSTRAP.context),
-		...file.context,
-		...answers,
-	};
+	const context = withAnswers(
+		{ ...(before === undefined && OWN_BOOTSTRAP.context), ...file.context },
+		answers,
+		environment,
+	);
 	const { toolkitStackName } = OWN_BOOTSTRAP;
 	const all = { app, ...(before === undefined && { toolkitStackName }), ...file, context };
 	const after = `${JSON.stringify(all, null, "\t")}\n`;

@@ -58,7 +58,7 @@ export async function runSmokeTool(
 
 /** @throws ToolError */
 export async function smokeTest(
-	{ region, outputs }: Opened,
+	{ config, region, outputs }: Opened,
 	{ user, seconds = DEFAULT_SECONDS, pauseMs }: SmokeChoice,
 	io: Io,
 ) {
@@ -92,6 +92,8 @@ export async function smokeTest(
 			`the secret of ${channel} has no ${missing.join(", ")}`,
 			"store it with `pnpm infra:up`",
 		);
+	// As the functions have it.
+	process.env.FEISHU_API_URL ??= `https://${config.feishuHost}`;
 	io.err(`smoke test as ${sender}`);
 	const result = await smoke({
 		region,

@@ -14,6 +14,7 @@ import { checkAccount } from "../doctor/account-checks.ts";
 import type { Check } from "../doctor/check.ts";
 import { askAccount, lookAtMachine } from "../doctor/look-up.ts";
 import { checkMachine } from "../doctor/machine-checks.ts";
+import type { Users } from "../users.ts";
 import {
 	chooseSettings,
 	chooseUsers,
@@ -30,11 +31,13 @@ import { SETUPS } from "./channel-setup.ts";
 import {
 	type Context,
 	configOf,
+	environmentOf,
 	type Outputs,
 	parseSettings,
 	readContext,
 	readOutputs,
 	regionOf,
+	withAnswers,
 } from "./installation.ts";
 import { writeContext } from "./settings-file.ts";
 import { smokeTest } from "./smoke-tool.ts";
@@ -94,15 +97,18 @@ async function up(options: UpOptions, io: Io, ports: UpPorts): Promise<void> {
 	const overrides = parseSettings(options.context);
 	const saved = readContext(directory);
 	const chosen = await chooseSettings(options, saved, overrides, ask);
-	const config = configOf({ ...saved, ...overrides, ...chosen });
+	const environment = environmentOf({ ...saved, ...overrides });
+	const config = configOf(withAnswers({ ...saved, ...overrides }, chosen, environment));
 	const channels = config.issuer === undefined ? config.channels : [];
 	const given = secretsFromFiles(options, channels);
-	const users = await chooseUsers(options, config, ask);
 	const existing = config.region === undefined ? undefined : await outputsIfAny(config);
+	const isNew = existing === undefined;
+	const users = await chooseUsers(options, config, isNew, ask);
 	const secrets = await chooseSecrets(config, channels, given, existing, ports, io);
 	const region = regionOf(config);
 
-	if (writeContext(directory, chosen)) err(`settings written to ${directory}/cdk.json`);
+	if (writeContext(directory, chosen, environment))
+		err(`settings written to ${directory}/cdk.json`);
 	await check(config, directory, region, options, io, ports);
 	await confirmDeploy(config, options, io);
 	await runCdk(ports.cdk, ["deploy", "--require-approval", "never", ...contextArgs(options)], {
@@ -111,20 +117,30 @@ async function up(options: UpOptions, io: Io, ports: UpPorts): Promise<void> {
 	});
 
 	const outputs = await readOutputs(config);
-	await storeSecrets(secrets, outputs, region, ports, io);
+	// First, because the users in the settings are added to a new stack only.
 	if (outputs.usersTable !== undefined) {
-		const { added } = await new UserTable(new DynamoDBClient({ region }), outputs.usersTable).add(
-			users,
-		);
+		const table = new UserTable(new DynamoDBClient({ region }), outputs.usersTable);
+		const { added } = await table.add(users);
 		err(`${added} users added`);
+		if (!isNew) tellSkipped(config.allowedUsers, await table.list(), io);
 	}
+	await storeSecrets(secrets, outputs, region, ports, io);
 	tellSteps(outputs, io);
-	await finish({ config, region, outputs }, options, io, ports);
+	await finish({ config, region, outputs }, isNew, options, io, ports);
+}
+
+/** Users who may have been removed or erased. */
+function tellSkipped(settings: Users, allowed: Users, { err }: Io): void {
+	const skipped = Object.entries(settings).filter(([sender]) => allowed[sender] === undefined);
+	if (skipped.length > 0)
+		err(
+			`openclaw:allowedUsers is for a new stack, so these were not added: \`pnpm infra:users add ${skipped.map(([sender, user]) => (sender === user ? sender : `${sender}=${user}`)).join(" ")}\` adds them`,
+		);
 }
 
 async function doctor(config: Config, context: Context): Promise<readonly Check[]> {
 	return [
-		...checkMachine(lookAtMachine()),
+		...checkMachine(lookAtMachine(), config),
 		...(await checkAccount(config, askAccount(regionOf(config), qualifierOf(context)))),
 	];
 }
@@ -264,6 +280,7 @@ function tellSteps({ webhooks }: Outputs, { err }: Io): void {
 
 async function finish(
 	opened: { readonly config: Config; readonly region: string; readonly outputs: Outputs },
+	isNew: boolean,
 	{ smoke, json, user }: UpOptions,
 	io: Io,
 	{ pauseMs }: UpPorts,
@@ -282,7 +299,24 @@ async function finish(
 		);
 		return report({});
 	}
-	const [first] = user;
-	const sender = first?.split(/[\s=]/)[0];
+	const senders = [...user.map((one) => one.split(/[\s=]/)[0] ?? ""), ...Object.keys(users)];
+	const manual = Object.keys(outputs.webhooks).filter((name) => isManual(name as Channel));
+	const isDone =
+		!isNew ||
+		manual.length === 0 ||
+		(await io.ask?.confirm("Done with the steps above? Then the smoke test begins.", true)) ===
+			true;
+	const sender = isDone
+		? senders[0]
+		: senders.find((id) => !manual.some((name) => id.startsWith(`${name}.`)));
+	if (!isDone && sender === undefined) {
+		io.err(`no smoke test yet: after the steps above, \`pnpm infra:smoke --user ${senders[0]}\``);
+		return report({});
+	}
 	report({ smoke: await smokeTest(opened, { user: sender, ...(pauseMs && { pauseMs }) }, io) });
+}
+
+/** Its webhook works only after a person has entered it in the channel's console. */
+function isManual(channel: Channel): boolean {
+	return SETUPS[channel].madeByRotation === undefined;
 }

@@ -132,6 +132,15 @@ describe("the table of users", () => {
 		expect((await run(`list ${AS_IS}`)).out).not.toMatch(/carla|dora/);
 	});
 
+	test("loses a user with a warning if the settings would bring them back", async () => {
+		const setting = "-c openclaw:allowedUsers=telegram.22";
+		await table.allow({ "telegram.22": "telegram.22", "telegram.23": "telegram.23" });
+		expect((await run(`remove telegram.22 ${setting} ${AS_IS}`)).err).toMatch(
+			/warning: openclaw:allowedUsers in cdk\.json still names telegram\.22\./,
+		);
+		expect((await run(`remove telegram.23 ${setting} ${AS_IS}`)).err).toBe("");
+	});
+
 	test("is refused what no channel can send, with the file's name", async () => {
 		const file = join(dir, "wrong");
 		writeFileSync(file, "telegram.@anna\n");
@@ -230,11 +239,14 @@ describe.skipIf(s3TestServer() === undefined)("erasing", () => {
 	test("removes every version and marker of one user, their rows and their machine, and leaves a record without a name", async () => {
 		runtime.live.add(sessionIdOf("anna"));
 		const before = await count("users/anna2/");
-		const { status, out, err } = await run("erase anna --yes anna --json");
+		const { status, out, err } = await run(
+			"erase anna --yes anna --json -c openclaw:allowedUsers=slack.T1.U1",
+		);
 		expect([status, err]).toEqual([
 			0,
 			expect.stringMatching(/has 4 versions and 1 delete markers, 44 bytes/),
 		]);
+		expect(err).toMatch(/warning: openclaw:allowedUsers in cdk\.json still names slack\.T1\.U1/);
 		const result = JSON.parse(out) as Erasure;
 		expect(result).toMatchObject({
 			senders: ["slack.T1.U1", "telegram.1"],

@@ -5,6 +5,7 @@ import { BedrockAgentCoreClient } from "@aws-sdk/client-bedrock-agentcore";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
 import { S3Client } from "@aws-sdk/client-s3";
 import { encodeUserId } from "../../../sidecar/src/agentcore/namespace-code.ts";
+import type { Config } from "../config.ts";
 import { usersFrom } from "../users.ts";
 import { type Erasure, erase, survey } from "./erase.ts";
 import { endMachine } from "./machines.ts";
@@ -63,9 +64,10 @@ export async function runUsersTool(
 
 	sub("remove <NAMES...>", "Refuse senders, or all senders of a person. Their data stays.").action(
 		async (names: string[], options: RoleOptions) => {
-			const table = await tableOf(options, io);
+			const { table, config } = await openTable(options, io);
 			const senders = await table.find(names);
 			await table.remove(senders);
+			warnOfSettings(config, [...names, ...senders], io);
 			if (options.json === true) io.out(JSON.stringify({ removed: senders }));
 			else
 				io.out(
@@ -109,6 +111,7 @@ export async function runUsersTool(
 			io.err(shown(found, {}));
 			await confirm(name, options, io);
 			io.out(shown(await erase(tools, name), options));
+			warnOfSettings(opened.config, [name, ...found.senders], io);
 		});
 
 	return await runTool(program, argv, io);
@@ -185,7 +188,22 @@ function shown(result: Erasure, { json }: { readonly json?: boolean }): string {
 	].join("\n");
 }
 
+/** @param gone senders and persons */
+function warnOfSettings({ allowedUsers }: Config, gone: readonly string[], { err }: Io): void {
+	const named = Object.entries(allowedUsers)
+		.filter((pair) => pair.some((name) => gone.includes(name)))
+		.map(([sender]) => sender);
+	if (named.length > 0)
+		err(
+			`warning: openclaw:allowedUsers in cdk.json still names ${named.join(", ")}. Remove it there, or a new stack allows it again`,
+		);
+}
+
 async function tableOf(options: RoleOptions, io: Io): Promise<UserTable> {
+	return (await openTable(options, io)).table;
+}
+
+async function openTable(options: RoleOptions, io: Io) {
 	const opened = await open(options);
 	const { usersTable } = opened.outputs;
 	if (usersTable === undefined) throw ownIssuer("the issuer decides who is allowed");
@@ -196,7 +214,7 @@ async function tableOf(options: RoleOptions, io: Io): Promise<UserTable> {
 		options,
 		io,
 	);
-	return usersOf(opened, usersTable, credentials);
+	return { table: usersOf(opened, usersTable, credentials), config: opened.config };
 }
 
 function usersOf(
