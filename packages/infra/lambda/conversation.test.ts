@@ -3,6 +3,7 @@
  * worker, to the messages in the channel. Channels, AWS and AgentCore are fakes that check what the
  * real ones do.
  */
+import { DynamoDBClient, UpdateItemCommand } from "@aws-sdk/client-dynamodb";
 import type { SQSRecord } from "aws-lambda";
 import { encodeUserId } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -24,6 +25,7 @@ import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { startTable } from "../../testkit/functions/table.ts";
 import { CATALOG } from "./catalog.ts";
 import type { OUTBOUND } from "./channels/outbound.ts";
+import { deliveryIdOf } from "./message.ts";
 
 asInOwnProcess();
 
@@ -614,6 +616,60 @@ describe("a long text that Telegram's app sent in pieces", () => {
 		await working;
 		await work();
 		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual([PIECES[0], "late"]);
+	});
+
+	/** A function that died before it remembered the delivery. */
+	async function forgetQueued({ body }: WebhookRequest): Promise<void> {
+		const { update_id: id } = JSON.parse(body);
+		await new DynamoDBClient({}).send(
+			new UpdateItemCommand({
+				TableName: "state",
+				Key: { id: { S: `event#${deliveryIdOf("telegram", String(id))}` } },
+				UpdateExpression: "REMOVE queued",
+				ConditionExpression: "attribute_exists(queued)",
+			}),
+		);
+	}
+
+	test("is queued when Telegram repeats it, if the queue failed once, with what joined it meanwhile", async () => {
+		const [first, second, third] = PIECES.map((text) => telegramMessage({ text }));
+		aws.broken.add("AmazonSQS.SendMessage");
+		expect(await post(first!)).toBe("UNAVAILABLE");
+		aws.broken.clear();
+		expect(await post(second!)).toBe("QUEUED");
+		expect(aws.sent).toHaveLength(0);
+		expect(await post(first!)).toBe("QUEUED");
+		expect(aws.sent).toHaveLength(1);
+		expect(await post(third!)).toBe("QUEUED");
+		await work();
+		expect(asked()).toEqual({ prompt: `${PIECES[0]}${PIECES[1]}\nthe end` });
+	});
+
+	test.each(["at once", "after the answer", "after the next long text"])(
+		"is asked once if a piece is repeated %s because its function died",
+		async (when) => {
+			const [first, last] = PIECES.map((text) => telegramMessage({ text }));
+			for (const request of [first!, last!]) await post(request);
+			if (when !== "at once") await work();
+			if (when === "after the next long text") {
+				await post(telegramMessage({ text: "n".repeat(4_096) }));
+				await work();
+			}
+			const before = runtime.invocations.length;
+			await forgetQueued(last!);
+			expect(await post(last!)).toBe("QUEUED");
+			expect(aws.sent).toHaveLength(when === "at once" ? 1 : 0);
+			await work();
+			expect(runtime.invocations).toHaveLength(when === "at once" ? 1 : before);
+			expect(runtime.invocations[0]!.payload.prompt).toBe(`${PIECES[0]}${PIECES[1]}`);
+		},
+	);
+
+	test("takes in a piece that begins with a path, and one of several lines that begins so", async () => {
+		const pieces = [PIECES[0]!, `/etc/hosts ${"b".repeat(4_000)}`, "/x\nend"];
+		await say(...pieces.map((text) => telegramMessage({ text })));
+		expect(runtime.invocations).toHaveLength(1);
+		expect(asked()).toEqual({ prompt: `${pieces[0]}${pieces[1]}\n${pieces[2]}` });
 	});
 
 	test("does not take in a command", async () => {

@@ -3,7 +3,8 @@
  * attribute `expiresAt` (seconds).
  *
  * `event#…` deliveries, `answer#…` outcomes of messages, `paste#…` and `last-paste#…` messages in
- * pieces, `stranger#…` people who were told their id, `proved#…` keys that a channel has signed with.
+ * pieces and the pieces that joined them, `stranger#…` people who were told their id, `proved#…`
+ * keys that a channel has signed with.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";

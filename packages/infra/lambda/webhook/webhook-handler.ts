@@ -136,9 +136,10 @@ export class WebhookHandler {
 		// It would wait behind the turn that it is to end.
 		if (commandIn(message) === "stop")
 			return await this.#send({ ...queued, text: "/stop" }, asideGroup(userId));
-		// A command of the agent is no piece of a text.
-		const mayBePiece = piece !== undefined && text?.startsWith("/") !== true;
-		if (mayBePiece && (await this.#pastes.join(sender, { ...piece, ...said }, nowMs))) return;
+		// A command of the agent is no piece of a text. A path or a paragraph may be.
+		const mayBePiece = piece !== undefined && !/^\/[\w-]+(?:[^\S\n][^\n]*)?$/.test(text ?? "");
+		if (mayBePiece && (await this.#pastes.join(sender, deliveryId, { ...piece, ...said }, nowMs)))
+			return;
 		const mayContinue = piece?.mayContinue === true;
 		if (mayContinue) await this.#pastes.open(sender, deliveryId, { ...piece, ...said }, nowMs);
 		await this.#send({ ...queued, ...(mayContinue && { mayContinue }) }, encodeUserId(userId));
