@@ -21,10 +21,16 @@ const KEPT_DAYS = 29;
 /** A DynamoDB item can hold 400 KB. */
 const MAX_ANSWER_BYTES = 300_000;
 
+/** `shown` is the sign of progress that was shown and not removed. */
 export type Progress =
 	| { readonly kind: "new" }
-	| { readonly kind: "asked" }
-	| { readonly kind: "answered"; readonly answer: string; readonly sentParts: number }
+	| { readonly kind: "asked"; readonly shown: string | undefined }
+	| {
+			readonly kind: "answered";
+			readonly answer: string;
+			readonly sentParts: number;
+			readonly shown: string | undefined;
+	  }
 	| { readonly kind: "done" };
 
 export class Answers {
@@ -57,8 +63,10 @@ export class Answers {
 			new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }),
 		);
 		if (Item?.done !== undefined) return { kind: "done" };
-		if (Item?.answer?.S === undefined) return { kind: "asked" };
-		return { kind: "answered", answer: Item.answer.S, sentParts: Number(Item.sentParts?.N ?? 0) };
+		const shown = Item?.shown?.S;
+		if (Item?.answer?.S === undefined) return { kind: "asked", shown };
+		const sentParts = Number(Item.sentParts?.N ?? 0);
+		return { kind: "answered", answer: Item.answer.S, sentParts, shown };
 	}
 
 	/** The message was not asked. */
@@ -81,6 +89,15 @@ export class Answers {
 	async noteSent(deliveryId: string, parts: number): Promise<void> {
 		await this.#update(deliveryId, "SET sentParts = :parts", {
 			values: { ":parts": { N: String(parts) } },
+		});
+	}
+
+	/** So that a later attempt removes it if the function dies. */
+	async noteShown(deliveryId: string, shown: string): Promise<void> {
+		await this.#update(deliveryId, "SET shown = :shown", {
+			values: { ":shown": { S: shown } },
+			// A record that was deleted meanwhile must not come back: the message was not asked.
+			condition: "attribute_exists(id)",
 		});
 	}
 
