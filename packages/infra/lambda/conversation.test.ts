@@ -259,6 +259,17 @@ describe("while the agent works, the user sees", () => {
 		return (await new DynamoDBClient({}).send(command)).Item?.shown !== undefined;
 	}
 
+	test("no sign any more if the function died between the answer and the removal", async () => {
+		await post(slackMessage());
+		const [sent] = aws.sent;
+		await work();
+		channels.reactions.add("slack D01 1764000000.000100 eyes");
+		aws.sent.push(sent!);
+		expect(await work(2)).toBe(0);
+		expect(texts()).toEqual(["hello back"]);
+		expect([...channels.reactions]).toEqual([]);
+	});
+
 	test("no sign any more after an attempt that failed", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		await post(slackMessage());
@@ -497,7 +508,6 @@ describe("an attachment", () => {
 	});
 
 	test("that is a web page of Feishu is read", async () => {
-		channels.files.set("F1", Buffer.from("<p>hi</p>"));
 		channels.answers.set("/resources/F1", [
 			{ status: 200, body: {}, headers: { "content-type": "text/html" } },
 		]);
@@ -608,6 +618,14 @@ describe("the bot itself says", () => {
 		await post(telegramMessage({ change: { from: { id: 43, is_bot: false } } }));
 		expect(await work()).toBe(0);
 		expect(texts()).toHaveLength(1);
+	});
+
+	test("to a stranger their id once if they write several messages at the same time", async () => {
+		const from = { id: 45, is_bot: false };
+		await Promise.all([1, 2, 3].map(() => post(telegramMessage({ change: { from } }))));
+		// SQS takes one of these within five minutes.
+		const ids = aws.sent.map(({ MessageDeduplicationId }) => MessageDeduplicationId);
+		expect(new Set(ids).size).toBe(1);
 	});
 
 	test("to a stranger their id when the message is repeated, if the queue failed once", async () => {

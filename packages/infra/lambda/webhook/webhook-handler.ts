@@ -131,7 +131,10 @@ export class WebhookHandler {
 		const notice = noticeFor(message, userId);
 		if (userId === undefined || notice !== undefined) {
 			const own = { ...common, userId: userId ?? sender, notice };
-			return await this.#send(own, groupBeside("aside", userId ?? sender));
+			const group = groupBeside("aside", userId ?? sender);
+			// Of several at the same time, the queue takes one.
+			const rule = ruleFor(message, userId);
+			return await this.#send(own, group, rule && deliveryIdOf(channel, rule.id));
 		}
 		const said = {
 			...(text !== undefined && { text }),
@@ -153,13 +156,13 @@ export class WebhookHandler {
 		await this.#send({ ...queued, ...(mayContinue && { mayContinue }) }, encodeUserId(userId));
 	}
 
-	async #send(message: QueuedMessage, group: string): Promise<void> {
+	async #send(message: QueuedMessage, group: string, onceId = message.deliveryId): Promise<void> {
 		await this.#queue.send(
 			new SendMessageCommand({
 				QueueUrl: this.#queueUrl,
 				MessageBody: JSON.stringify(message),
 				MessageGroupId: group,
-				MessageDeduplicationId: message.deliveryId,
+				MessageDeduplicationId: onceId,
 			}),
 		);
 	}

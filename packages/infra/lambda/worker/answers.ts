@@ -21,17 +21,15 @@ const KEPT_DAYS = 29;
 /** A DynamoDB item can hold 400 KB. */
 const MAX_ANSWER_BYTES = 300_000;
 
-/** `shown` is the sign of progress that was shown and not removed. */
 export type Progress =
 	| { readonly kind: "new" }
-	| { readonly kind: "asked"; readonly shown: string | undefined }
-	| {
-			readonly kind: "answered";
-			readonly answer: string;
-			readonly sentParts: number;
+	| ((
+			| { readonly kind: "asked" | "done" }
+			| { readonly kind: "answered"; readonly answer: string; readonly sentParts: number }
+	  ) & {
+			/** The sign of progress that an earlier attempt may have left. */
 			readonly shown: string | undefined;
-	  }
-	| { readonly kind: "done" };
+	  });
 
 export class Answers {
 	readonly #table: Table;
@@ -62,8 +60,8 @@ export class Answers {
 		const { Item } = await client.send(
 			new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }),
 		);
-		if (Item?.done !== undefined) return { kind: "done" };
 		const shown = Item?.shown?.S;
+		if (Item?.done !== undefined) return { kind: "done", shown };
 		if (Item?.answer?.S === undefined) return { kind: "asked", shown };
 		const sentParts = Number(Item.sentParts?.N ?? 0);
 		return { kind: "answered", answer: Item.answer.S, sentParts, shown };

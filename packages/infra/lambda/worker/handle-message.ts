@@ -15,7 +15,7 @@ import type { Pastes } from "../pastes.ts";
 import type { SigningKey } from "../signing-key.ts";
 import type { Stops } from "../stops.ts";
 import type { AllowedUsers } from "../webhook/allowed-users.ts";
-import type { Answers } from "./answers.ts";
+import type { Answers, Progress } from "./answers.ts";
 import { askAgent, type Outcome, type Runtime } from "./ask-agent.ts";
 import { collect } from "./attachments.ts";
 import { removeSign, ShownProgress } from "./shown-progress.ts";
@@ -69,15 +69,14 @@ export async function handleMessage(
 		return await tools.answers.forget(deliveryId);
 	}
 	const before = await tools.answers.begin(deliveryId, Date.now());
-	if (before.kind === "done") return logger.info("worker.known", { deliveryId });
-	if (notice !== undefined) return await sendNotice(message, notice, tools);
+	if (before.kind !== "done" && notice !== undefined)
+		return await sendNotice(message, notice, tools);
 	if (before.kind !== "new") {
-		const answer =
-			before.kind === "answered"
-				? before.answer
-				: await saying(message, tools, { phrase: "unknown" });
-		await sendAnswer(message, answer, before.kind === "answered" ? before.sentParts : 0, tools);
-		return await removeSign(message, tools.secrets, before.shown);
+		try {
+			return await goOn(message, before, tools);
+		} finally {
+			await removeSign(message, tools.secrets, before.shown);
+		}
 	}
 	const progress = new ShownProgress(message, tools.secrets, async (shown) => {
 		await tools.answers.noteShown(deliveryId, shown);
@@ -90,6 +89,19 @@ export async function handleMessage(
 	} finally {
 		await progress.end();
 	}
+}
+
+/** After an attempt that broke off, or that the queue repeats. */
+async function goOn(
+	message: QueuedMessage,
+	before: Exclude<Progress, { readonly kind: "new" }>,
+	tools: Tools,
+): Promise<void> {
+	if (before.kind === "done")
+		return logger.info("worker.known", { deliveryId: message.deliveryId });
+	if (before.kind === "answered")
+		return await sendAnswer(message, before.answer, before.sentParts, tools);
+	await sendAnswer(message, await saying(message, tools, { phrase: "unknown" }), 0, tools);
 }
 
 /** One that the channel refuses is finished: a stranger who blocked the bot is no failure. */
