@@ -1,7 +1,7 @@
 /**
  * An agent's answer, which is Markdown, as text with styles, from which each channel's own format is
- * made. `marked` reads the Markdown. Nothing is lost: what has no style of its own stays as text. An answer
- * that is too long, too deep or too dense for it stays as it is.
+ * made. `marked` reads the Markdown. Nothing is lost: what has no style of its own stays as text, and
+ * so does all of an answer that is too long, too deep or too dense for `marked`.
  *
  * A document is a list of spans. Lines end with "\n" in their text; blocks are separated by an empty
  * line. A code block is one span.
@@ -140,14 +140,16 @@ function table({ header, rows }: Tokens.Table): string {
 	const lines = [header, ...rows].map((row) =>
 		row.map(({ tokens }) => plainText(inline(tokens, {}))),
 	);
-	const aligned = lines.filter((line) => line.every((cell) => widthOf(cell) <= MAX_CELL_WIDTH));
+	const aligned = new Set(
+		lines.filter((line) => line.every((cell) => widthOf(cell) <= MAX_CELL_WIDTH)),
+	);
 	const widths = header.map((_, column) =>
-		aligned.reduce((most, line) => Math.max(most, widthOf(line[column] ?? "")), 0),
+		[...aligned].reduce((most, line) => Math.max(most, widthOf(line[column] ?? "")), 0),
 	);
 	const shown = lines.map((line) =>
 		line
 			.map((cell, column) =>
-				aligned.includes(line) ? cell + " ".repeat((widths[column] ?? 0) - widthOf(cell)) : cell,
+				aligned.has(line) ? cell + " ".repeat((widths[column] ?? 0) - widthOf(cell)) : cell,
 			)
 			.join(" | ")
 			.trimEnd(),
