@@ -3,6 +3,13 @@
  * worker, to the messages in the channel. Channels, AWS and AgentCore are fakes that check what the
  * real ones do.
  */
+import {
+	DeleteItemCommand,
+	DynamoDBClient,
+	GetItemCommand,
+	ScanCommand,
+	UpdateItemCommand,
+} from "@aws-sdk/client-dynamodb";
 import type { SQSRecord } from "aws-lambda";
 import { encodeUserId } from "openclaw-sidecar";
 import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
@@ -21,14 +28,16 @@ import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import { LocalServer } from "../../testkit/functions/local-server.ts";
 import { KINDS } from "../../testkit/functions/message-kinds.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
-import { startTable } from "../../testkit/functions/table.ts";
+import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
 import { CATALOG } from "./catalog.ts";
 import type { OUTBOUND } from "./channels/outbound.ts";
+import { deliveryIdOf } from "./message.ts";
 
 asInOwnProcess();
 
 const { en, zh } = CATALOG;
 const servers: AsyncDisposable[] = [];
+let table: LocalTable;
 let aws: FakeAws;
 let channels: FakeChannel;
 let runtime: FakeRuntime;
@@ -41,7 +50,7 @@ beforeAll(async () => {
 		const { createLogger } = await import("openclaw-sidecar");
 		return { logger: createLogger("silent") };
 	});
-	const table = await startTable();
+	table = await startTable();
 	servers.push(table);
 	await table.allow({
 		"slack.T01.U01": "anna",
@@ -126,7 +135,8 @@ async function say(...requests: readonly WebhookRequest[]): Promise<string[]> {
 }
 
 /** A loaded machine needs more than the second that `waitFor` gives. */
-const until = async (check: () => void) => await vi.waitFor(check, { timeout: 20_000 });
+const until = async (check: () => void | Promise<void>) =>
+	await vi.waitFor(check, { timeout: 20_000 });
 const texts = () => channels.messages.map(({ text }) => text);
 const paths = () => channels.calls.map(({ path }) => path.replace(/\?.*/, "").split("/").at(-1)!);
 const answerWith = (response: string) => {
@@ -221,6 +231,45 @@ describe("while the agent works, the user sees", () => {
 		expect([...channels.reactions]).toEqual([]);
 	});
 
+	test("no sign any more after an attempt whose function died, or a removal that failed once", async () => {
+		const { promise, resolve } = Promise.withResolvers<void>();
+		runtime.machine = async () => {
+			await promise;
+			return { status: 200, body: { response: "late" } };
+		};
+		await post(feishuMessage({ eventId: "f9" }));
+		const [sent] = aws.sent.splice(0);
+		const event = { Records: [recordOf(sent!)] };
+		const dying = worker(event, { getRemainingTimeInMillis: () => 60_000 });
+		await until(() => expect([...channels.reactions]).toEqual(["feishu om_f9 Typing"]));
+		await until(async () => expect(await isNoted(sent!)).toBe(true));
+		channels.answers.set("reactions/r-", [{ status: 502, body: { code: 1 } }]);
+		aws.sent.push(sent!);
+		expect(await work(2)).toBe(0);
+		expect([...channels.reactions]).toEqual([]);
+		expect(texts()).toEqual([zh.unknown]);
+		resolve();
+		await dying;
+	});
+
+	async function isNoted({ MessageBody }: SentMessage): Promise<boolean> {
+		const { deliveryId } = JSON.parse(MessageBody);
+		const Key = { id: { S: `answer#${deliveryId}` } };
+		const command = new GetItemCommand({ TableName: "state", Key, ConsistentRead: true });
+		return (await new DynamoDBClient({}).send(command)).Item?.shown !== undefined;
+	}
+
+	test("no sign any more if the function died between the answer and the removal", async () => {
+		await post(slackMessage());
+		const [sent] = aws.sent;
+		await work();
+		channels.reactions.add("slack D01 1764000000.000100 eyes");
+		aws.sent.push(sent!);
+		expect(await work(2)).toBe(0);
+		expect(texts()).toEqual(["hello back"]);
+		expect([...channels.reactions]).toEqual([]);
+	});
+
 	test("no sign any more after an attempt that failed", async () => {
 		runtime.refusal = { name: "ThrottlingException", status: 429 };
 		await post(slackMessage());
@@ -269,6 +318,21 @@ describe("an answer in Markdown", () => {
 		expect(texts().filter((_, index) => index % 2 === 1)).toEqual(
 			Array(3).fill("Bold and 1 < 2\n\nrun()"),
 		);
+	});
+
+	test("that is too long for the chat ends with a sentence that says how much is left out", async () => {
+		answerWith(Array.from({ length: 30_000 }, () => "word").join(" "));
+		const parts = await say(telegramMessage());
+		expect(parts).toHaveLength(20);
+		const [, left, total] = /: (\d+) of (\d+) characters/.exec(parts.at(-1)!)!;
+		const sent = parts.slice(0, -1).join("").length;
+		expect(Number(left) + sent).toBe(Number(total));
+		expect(Number(total)).toBeGreaterThan(149_000);
+	});
+
+	test("that is nested too deeply is sent as it is", async () => {
+		answerWith(">".repeat(2_000));
+		expect(await say(telegramMessage())).toEqual([">".repeat(2_000)]);
 	});
 
 	test("that cannot be sent at all is kept for the next attempt", async () => {
@@ -420,6 +484,48 @@ describe("an attachment", () => {
 		expect(await say(slackMessage(slackFile({})))).toEqual([unread("p.png", en.download)]);
 	});
 
+	test("of Slack that names a method of its API is refused, and the token does not go there", async () => {
+		const secret = SECRETS.slack;
+		const signal = AbortSignal.timeout(10_000);
+		const { SLACK_API_URL } = process.env;
+		delete process.env.SLACK_API_URL;
+		const fetched = vi.spyOn(globalThis, "fetch").mockRejectedValue(new Error("no network"));
+		const get = async (url: string) =>
+			await own.slack
+				.download({ kind: "file", name: "x", ref: { url } }, 10, secret, signal)
+				.catch((error: Error) => error.message);
+		expect(await get("https://slack.com/api/auth.revoke")).toContain("not stored by Slack");
+		expect(fetched).not.toHaveBeenCalled();
+		expect(await get("https://files.slack.com/F1")).not.toContain("not stored by Slack");
+		expect(fetched).toHaveBeenCalledTimes(1);
+		fetched.mockRestore();
+		process.env.SLACK_API_URL = SLACK_API_URL;
+	});
+
+	test("of Slack that is stored outside Slack is named, and not fetched", async () => {
+		expect(await say(slackMessage(slackFile({ is_external: true })))).toEqual([en.external]);
+		expect(paths()).not.toContain("F1");
+	});
+
+	test("that is a web page of Feishu is read", async () => {
+		channels.answers.set("/resources/F1", [
+			{ status: 200, body: {}, headers: { "content-type": "text/html" } },
+		]);
+		expect(await say(feishuMessage({ change: KINDS.feishu.file }))).toEqual(["hello back"]);
+	});
+
+	test("that hangs leaves no time for the agent, which is not asked", async () => {
+		const { promise, resolve } = Promise.withResolvers<void>();
+		channels.held.set("F1", promise);
+		await post(telegramMessage({ change: { caption: "look", text: undefined, ...document({}) } }));
+		const event = { Records: [recordOf(aws.sent.shift()!)] };
+		const { batchItemFailures } = await worker(event, { getRemainingTimeInMillis: () => 0 });
+		resolve();
+		expect(batchItemFailures).toHaveLength(1);
+		expect(runtime.invocations).toHaveLength(0);
+		expect(texts()).toEqual([]);
+	});
+
 	test("of Slack that is stored elsewhere is refused, and the token does not go there", async () => {
 		let requests = 0;
 		await using elsewhere = await LocalServer.start(() => {
@@ -466,6 +572,15 @@ describe("the bot itself says", () => {
 		expect(await say(feishuMessage())).toEqual([zh.unknown]);
 	});
 
+	test("asks Slack once for the language of a message", async () => {
+		const change = { text: "", subtype: "file_share" };
+		const files = ["audio/webm", "video/mp4"].map((mimetype) => ({ mimetype, name: "x" }));
+		expect(await say(slackMessage({ change: { ...change, files } }))).toEqual([
+			`${en.audio}\n\n${en.video}`,
+		]);
+		expect(paths().filter((path) => path === "users.info")).toHaveLength(1);
+	});
+
 	test.each([400, 413, 415])(
 		"that the agent refused the message (%i), and does not ask again",
 		async (status) => {
@@ -475,16 +590,51 @@ describe("the bot itself says", () => {
 		},
 	);
 
-	test("that it does not read edits", async () => {
+	function editOf(change: object): WebhookRequest {
 		const { body, ...rest } = telegramMessage();
 		const { message, update_id } = JSON.parse(body);
-		const edited_message = { ...message, edit_date: message.date };
-		const edit = {
-			...rest,
-			body: JSON.stringify({ update_id: update_id + 500_000, edited_message }),
-		};
-		expect(await say(edit)).toEqual([en.edited]);
+		const edited_message = { ...message, edit_date: message.date, ...change };
+		return { ...rest, body: JSON.stringify({ update_id: update_id + 500_000, edited_message }) };
+	}
+
+	test("that it does not read edits, once an hour", async () => {
+		expect(await say(editOf({}))).toEqual([en.edited]);
+		expect(await say(editOf({}), editOf({}))).toEqual([en.edited]);
 		expect(runtime.invocations).toHaveLength(0);
+	});
+
+	test("nothing about a live location that moves, and an update that no person made", async () => {
+		const location = { latitude: 1, longitude: 2 };
+		await table.allow({ "telegram.4712": "anna" });
+		const from = { id: 4712, is_bot: false };
+		for (const change of [{ text: undefined, location }, { edit_date: undefined }])
+			expect(await post(editOf({ from, ...change }))).toBe("IGNORED");
+		expect(aws.sent).toEqual([]);
+	});
+
+	test("nothing more to a stranger who blocked the bot, which is no failure", async () => {
+		const body = { ok: false, error_code: 403, description: "Forbidden: bot was blocked" };
+		channels.answers.set("sendMessage", [{ status: 403, body }]);
+		await post(telegramMessage({ change: { from: { id: 43, is_bot: false } } }));
+		expect(await work()).toBe(0);
+		expect(texts()).toHaveLength(1);
+	});
+
+	test("to a stranger their id once if they write several messages at the same time", async () => {
+		const from = { id: 45, is_bot: false };
+		await Promise.all([1, 2, 3].map(() => post(telegramMessage({ change: { from } }))));
+		// SQS takes one of these within five minutes.
+		const ids = aws.sent.map(({ MessageDeduplicationId }) => MessageDeduplicationId);
+		expect(new Set(ids).size).toBe(1);
+	});
+
+	test("to a stranger their id when the message is repeated, if the queue failed once", async () => {
+		const request = telegramMessage({ change: { from: { id: 44, is_bot: false } } });
+		aws.broken.add("AmazonSQS.SendMessage");
+		expect(await post(request)).toBe("UNAVAILABLE");
+		aws.broken.clear();
+		await post(request);
+		expect(aws.sent).toHaveLength(1);
 	});
 
 	test.each([
@@ -507,7 +657,7 @@ describe("the bot itself says", () => {
 		for (const text of ["hello", "hello?"])
 			await say(telegramMessage({ text, change: { from, chat } }));
 		expect(channels.messages).toEqual([{ to: "42", text: told }]);
-		for (const text of ["/whoami", "/whoami"])
+		for (const text of ["/whoami", "/help", "/start", "/stop", "/whoami"])
 			await say(telegramMessage({ text, change: { from, chat } }));
 		expect(texts()).toEqual([told, told]);
 		expect(runtime.invocations).toHaveLength(0);
@@ -535,6 +685,24 @@ describe("a command", () => {
 		await work();
 		expect((await working).batchItemFailures).toEqual([]);
 		expect(texts().sort()).toEqual([en.stopped, "⚙️ ended 1 turn"]);
+	});
+
+	test("to stop ends messages that wait, but no later ones, and does not wait for notices", async () => {
+		await post(telegramMessage({ text: "first" }));
+		runtime.refusal = { name: "ThrottlingException", status: 429 };
+		const [waiting] = aws.sent;
+		expect(await work()).toBe(1);
+		runtime.refusal = undefined;
+		await post(telegramMessage({ text: "/stop" }));
+		await post(telegramMessage({ text: "/whoami" }));
+		await post(telegramMessage({ text: "later" }));
+		const groups = aws.sent.map(({ MessageGroupId }) => MessageGroupId);
+		expect(new Set(groups).size).toBe(3);
+		aws.sent.unshift(waiting!);
+		runtime.invocations.length = 0;
+		expect(await work(2)).toBe(0);
+		expect(texts()[0]).toBe(en.stopped);
+		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual(["/stop", "later"]);
 	});
 
 	test.each(["/new", "/status", "/think high", "/help me", "/etc/hosts is broken"])(
@@ -616,10 +784,88 @@ describe("a long text that Telegram's app sent in pieces", () => {
 		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual([PIECES[0], "late"]);
 	});
 
+	/** A function that died before it remembered the delivery. */
+	async function forgetQueued({ body }: WebhookRequest): Promise<void> {
+		const { update_id: id } = JSON.parse(body);
+		await new DynamoDBClient({}).send(
+			new UpdateItemCommand({
+				TableName: "state",
+				Key: { id: { S: `event#${deliveryIdOf("telegram", String(id))}` } },
+				UpdateExpression: "REMOVE queued",
+				ConditionExpression: "attribute_exists(queued)",
+			}),
+		);
+	}
+
+	test("is queued when Telegram repeats it, if the queue failed once, with what joined it meanwhile", async () => {
+		const [first, second, third] = PIECES.map((text) => telegramMessage({ text }));
+		aws.broken.add("AmazonSQS.SendMessage");
+		expect(await post(first!)).toBe("UNAVAILABLE");
+		aws.broken.clear();
+		expect(await post(second!)).toBe("QUEUED");
+		expect(aws.sent).toHaveLength(0);
+		expect(await post(first!)).toBe("QUEUED");
+		expect(aws.sent).toHaveLength(1);
+		expect(await post(third!)).toBe("QUEUED");
+		await work();
+		expect(asked()).toEqual({ prompt: `${PIECES[0]}${PIECES[1]}\nthe end` });
+	});
+
+	test.each(["at once", "after the answer", "after the next long text"])(
+		"is asked once if a piece is repeated %s because its function died",
+		async (when) => {
+			const [first, last] = PIECES.map((text) => telegramMessage({ text }));
+			for (const request of [first!, last!]) await post(request);
+			if (when !== "at once") await work();
+			if (when === "after the next long text") {
+				await post(telegramMessage({ text: "n".repeat(4_096) }));
+				await work();
+			}
+			const before = runtime.invocations.length;
+			await forgetQueued(last!);
+			expect(await post(last!)).toBe("QUEUED");
+			expect(aws.sent).toHaveLength(when === "at once" ? 1 : 0);
+			await work();
+			expect(runtime.invocations).toHaveLength(when === "at once" ? 1 : before);
+			expect(runtime.invocations[0]!.payload.prompt).toBe(`${PIECES[0]}${PIECES[1]}`);
+		},
+	);
+
+	test("takes in a piece that begins with a path, and one of several lines that begins so", async () => {
+		const pieces = [PIECES[0]!, `/etc/hosts ${"b".repeat(4_000)}`, "/x\nend"];
+		await say(...pieces.map((text) => telegramMessage({ text })));
+		expect(runtime.invocations).toHaveLength(1);
+		expect(asked()).toEqual({ prompt: `${pieces[0]}${pieces[1]}\n${pieces[2]}` });
+	});
+
 	test("does not take in a command", async () => {
 		for (const text of [PIECES[1]!, "/new@the_bot"]) await post(telegramMessage({ text }));
 		await work();
 		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual([PIECES[1], "/new"]);
+	});
+
+	test("is not asked in part if its pieces are gone, and keeps no text after its end", async () => {
+		const kept = async () => {
+			const { Items } = await new DynamoDBClient({}).send(new ScanCommand({ TableName: "state" }));
+			return JSON.stringify(Items);
+		};
+		await post(telegramMessage({ text: `secret ${PIECES[0]!.slice(10)}` }));
+		expect(await kept()).toContain("secret a");
+		const [sent] = aws.sent;
+		const { deliveryId } = JSON.parse(sent!.MessageBody);
+		runtime.machine = () => ({ status: 500, body: {} });
+		await work();
+		expect(await kept()).not.toContain("secret a");
+		const client = new DynamoDBClient({});
+		for (const kind of ["paste", "answer"]) {
+			const Key = { id: { S: `${kind}#${deliveryId}` } };
+			await client.send(new DeleteItemCommand({ TableName: "state", Key }));
+		}
+		runtime.invocations.length = 0;
+		aws.sent.push(sent!);
+		expect(await work(2)).toBe(0);
+		expect(runtime.invocations).toEqual([]);
+		expect(texts()).toEqual([en.unknown, en.failed]);
 	});
 
 	test("is not mixed with messages of other channels, or with an album", async () => {

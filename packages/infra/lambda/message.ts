@@ -13,7 +13,7 @@ export const Attachment = z.object({
 });
 
 /** A part of a message that nobody reads, by its phrase in the catalog. */
-export const Unread = z.enum(["audio", "video", "sticker", "forward", "other"]);
+export const Unread = z.enum(["audio", "video", "sticker", "forward", "external", "other"]);
 
 export const Said = z.object({
 	/** Missing if there are only attachments. */
@@ -30,6 +30,8 @@ export const QueuedMessage = z.extend(Said, {
 	sender: z.string().check(z.minLength(1)),
 	userId: z.string().check(z.minLength(1)),
 	language: z.optional(z.string()),
+	/** When it was queued. `/stop` reaches only what was queued before. */
+	queuedMs: z.optional(z.number()),
 	/** The channel may have cut a longer message, whose next piece `pastes.ts` then has. */
 	mayContinue: z.optional(z.boolean()),
 	/** What the bot answers itself, without asking the agent. */

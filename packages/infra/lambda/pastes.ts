@@ -7,13 +7,14 @@
  */
 import { setTimeout as wait } from "node:timers/promises";
 import {
+	type AttributeValue,
 	ConditionalCheckFailedException,
-	DeleteItemCommand,
 	GetItemCommand,
 	PutItemCommand,
 	UpdateItemCommand,
 } from "@aws-sdk/client-dynamodb";
 import { parseJson } from "./environment.ts";
+import { logger } from "./log.ts";
 import { Said } from "./message.ts";
 import { secondsFrom, type Table } from "./state-table.ts";
 
@@ -23,8 +24,10 @@ const FOLLOWS_WITHIN_MS = 2_000;
 const MAX_PIECES = 25;
 /** A shorter text was cut at a white space. */
 const FULL_LENGTH = 4_096;
-/** The worker deletes it earlier; messages stay in the queue for a day. */
-const KEPT_DAYS = 2;
+/** The worker deletes the texts earlier. A message can wait 1 day in the queue and 14 as a dead letter. */
+const KEPT_DAYS = 16;
+
+type Key = Record<"id", { readonly S: string }>;
 
 export interface Piece extends Said {
 	readonly order: number;
@@ -42,34 +45,45 @@ export class Pastes {
 		this.#waitMs = waitMs;
 	}
 
-	/** Adds a piece to the message before it. @returns whether there is one that still waits */
-	async join(sender: string, piece: Piece, nowMs: number): Promise<boolean> {
+	/**
+	 * Adds a piece to the message before it. A piece that the channel repeats stays in the message
+	 * that it joined, also after that was asked.
+	 * @returns whether it is in another message, and so must not be queued
+	 */
+	async join(sender: string, deliveryId: string, piece: Piece, nowMs: number): Promise<boolean> {
 		const { client, TableName } = this.#table;
-		const { Item } = await client.send(
-			new GetItemCommand({ TableName, Key: lastKey(sender), ConsistentRead: true }),
-		);
-		const first = Item?.first?.S;
-		const apartMs = Math.abs(piece.writtenMs - Number(Item?.writtenMs?.N));
-		if (first === undefined || !(apartMs <= FOLLOWS_WITHIN_MS)) return false;
+		const own = await this.#read(keyOf(deliveryId));
+		// Its queuing broke off, and others may have joined it.
+		if (own?.orders !== undefined) return false;
+		const first = own?.joins?.S ?? (await this.#findFirst(sender, piece));
+		if (first === undefined) return false;
+		const order = String(piece.order);
+		if (own === undefined) {
+			const expiresAt = secondsFrom(nowMs, KEPT_DAYS);
+			const Item = { ...keyOf(deliveryId), joins: { S: first }, expiresAt };
+			await client.send(new PutItemCommand({ TableName, Item }));
+		}
 		try {
 			await client.send(
 				new UpdateItemCommand({
 					TableName,
 					Key: keyOf(first),
-					UpdateExpression: "SET pieces.#order = :piece, atMs = :now, mayContinue = :may",
+					UpdateExpression:
+						"SET pieces.#order = :piece, atMs = :now, mayContinue = :may ADD orders :orders",
 					ConditionExpression:
 						"mayContinue = :true AND attribute_not_exists(closed) AND size(pieces) < :max",
-					ExpressionAttributeNames: { "#order": String(piece.order) },
+					ExpressionAttributeNames: { "#order": order },
 					ExpressionAttributeValues: {
 						...valuesOf(piece, nowMs),
+						":orders": { SS: [order] },
 						":true": { BOOL: true },
 						":max": { N: String(MAX_PIECES) },
 					},
 				}),
 			);
 		} catch (error) {
-			if (error instanceof ConditionalCheckFailedException) return false;
-			throw error;
+			if (!(error instanceof ConditionalCheckFailedException)) throw error;
+			return (await this.#read(keyOf(first)))?.orders?.SS?.includes(order) === true;
 		}
 		await this.#noteLast(sender, first, piece, nowMs);
 		return true;
@@ -79,16 +93,22 @@ export class Pastes {
 	async open(sender: string, deliveryId: string, piece: Piece, nowMs: number): Promise<void> {
 		const { client, TableName } = this.#table;
 		const { ":piece": content, ":now": atMs, ":may": mayContinue } = valuesOf(piece, nowMs);
+		const order = String(piece.order);
 		const Item = {
 			...keyOf(deliveryId),
-			pieces: { M: { [String(piece.order)]: content } },
+			pieces: { M: { [order]: content } },
+			orders: { SS: [order] },
 			atMs,
 			mayContinue,
 			expiresAt: secondsFrom(nowMs, KEPT_DAYS),
 		};
 		try {
 			await client.send(
-				new PutItemCommand({ TableName, Item, ConditionExpression: "attribute_not_exists(id)" }),
+				new PutItemCommand({
+					TableName,
+					Item,
+					ConditionExpression: "attribute_not_exists(orders)",
+				}),
 			);
 		} catch (error) {
 			// The channel repeats a delivery whose queuing broke off, and others have joined it.
@@ -101,10 +121,8 @@ export class Pastes {
 	async collect(deliveryId: string): Promise<Said | undefined> {
 		const { client, TableName } = this.#table;
 		for (;;) {
-			const { Item } = await client.send(
-				new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }),
-			);
-			if (Item === undefined) return undefined;
+			const Item = await this.#read(keyOf(deliveryId));
+			if (Item?.pieces === undefined) return undefined;
 			const quietMs = Date.now() - Number(Item.atMs?.N);
 			const isComplete = Item.closed !== undefined || Item.mayContinue?.BOOL !== true;
 			if (!isComplete && quietMs < this.#waitMs) {
@@ -129,11 +147,40 @@ export class Pastes {
 		}
 	}
 
+	/** Deletes the texts. Which pieces it had stays known, because the channel may repeat them. */
 	async forget(deliveryId: string): Promise<void> {
 		const { client, TableName } = this.#table;
-		await client.send(new DeleteItemCommand({ TableName, Key: keyOf(deliveryId) }));
+		await client
+			.send(
+				new UpdateItemCommand({
+					TableName,
+					Key: keyOf(deliveryId),
+					UpdateExpression: "SET closed = :true REMOVE pieces",
+					ConditionExpression: "attribute_exists(id)",
+					ExpressionAttributeValues: { ":true": { BOOL: true } },
+				}),
+			)
+			.catch((error: unknown) => {
+				if (!(error instanceof ConditionalCheckFailedException)) throw error;
+			});
 	}
 
+	/** @returns the message that the sender wrote in the same seconds */
+	async #findFirst(sender: string, { writtenMs }: Piece): Promise<string | undefined> {
+		const last = await this.#read(lastKey(sender));
+		const apartMs = Math.abs(writtenMs - Number(last?.writtenMs?.N));
+		return apartMs <= FOLLOWS_WITHIN_MS ? last?.first?.S : undefined;
+	}
+
+	async #read(Key: Key): Promise<Record<string, AttributeValue> | undefined> {
+		const { client, TableName } = this.#table;
+		const { Item } = await client.send(
+			new GetItemCommand({ TableName, Key, ConsistentRead: true }),
+		);
+		return Item;
+	}
+
+	/** Without it, the next piece is a turn of its own: not worth a failure. */
 	async #noteLast(
 		sender: string,
 		first: string,
@@ -147,7 +194,9 @@ export class Pastes {
 			writtenMs: { N: String(writtenMs) },
 			expiresAt: secondsFrom(nowMs, 1),
 		};
-		await client.send(new PutItemCommand({ TableName, Item }));
+		await client
+			.send(new PutItemCommand({ TableName, Item }))
+			.catch((error: unknown) => logger.warn("webhook.piece-not-noted", { first, error }));
 	}
 }
 
@@ -178,10 +227,10 @@ function joined(pieces: Readonly<Record<string, { readonly S?: string | undefine
 	};
 }
 
-function keyOf(deliveryId: string): { readonly id: { readonly S: string } } {
+function keyOf(deliveryId: string): Key {
 	return { id: { S: `paste#${deliveryId}` } };
 }
 
-function lastKey(sender: string): { readonly id: { readonly S: string } } {
+function lastKey(sender: string): Key {
 	return { id: { S: `last-paste#${sender}` } };
 }

@@ -3,7 +3,8 @@
  * attribute `expiresAt` (seconds).
  *
  * `event#…` deliveries, `answer#…` outcomes of messages, `paste#…` and `last-paste#…` messages in
- * pieces, `stranger#…` people who were told their id, `proved#…` keys that a channel has signed with.
+ * pieces and the pieces that joined them, `stopped#…` when users wrote `/stop`, `stranger#…` and
+ * `edited#…` people who were told something, `proved#…` keys that a channel has signed with.
  */
 import { createHash } from "node:crypto";
 import { DynamoDBClient } from "@aws-sdk/client-dynamodb";
@@ -27,5 +28,5 @@ export function provedId(
 }
 
 export function secondsFrom(nowMs: number, days: number): { readonly N: string } {
-	return { N: String(Math.floor(nowMs / 1_000) + days * 86_400) };
+	return { N: String(Math.round(nowMs / 1_000 + days * 86_400)) };
 }

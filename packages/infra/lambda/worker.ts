@@ -3,9 +3,9 @@
  *
  * Environment: `RUNTIME_ARN`, `RUNTIME_QUALIFIER`, `SIGNING_KEY_ID` (RSA_2048, SIGN_VERIFY; needs
  * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `STATE_TABLE` (get,
- * update, delete), `USERS_TABLE` (get), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and `MAX_RECEIVES`, the redrive
- * policy's maxReceiveCount: after the last attempt the user is informed. `PIECE_WAIT_MS`, for tests:
- * see `pastes.ts`. `FEISHU_API_URL` is set for Lark.
+ * update, delete), `USERS_TABLE` (get), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and
+ * `MAX_RECEIVES`, the redrive policy's maxReceiveCount: after the last attempt the user is informed.
+ * `PIECE_WAIT_MS`, for tests: see `pastes.ts`. `FEISHU_API_URL` is set for Lark.
  *
  * A message is asked at most once and answered at least once. The queue's visibility timeout must
  * be longer than the function's.
@@ -17,6 +17,7 @@ import { QueuedMessage } from "./message.ts";
 import { Pastes } from "./pastes.ts";
 import { SigningKey } from "./signing-key.ts";
 import { openTable } from "./state-table.ts";
+import { Stops } from "./stops.ts";
 import { AllowedUsers } from "./webhook/allowed-users.ts";
 import { Answers } from "./worker/answers.ts";
 import { handleMessage } from "./worker/handle-message.ts";
@@ -32,6 +33,7 @@ const tools = once(() => ({
 	answers: new Answers(openTable()),
 	users: new AllowedUsers(),
 	pastes: new Pastes(openTable(), Number(process.env.PIECE_WAIT_MS) || undefined),
+	stops: new Stops(openTable()),
 	secrets: new ChannelSecrets(requiredStrings("CHANNEL_SECRETS")),
 	key: new SigningKey(required("SIGNING_KEY_ID")),
 	tokenRules: { issuer: required("ISSUER"), audience: required("AUDIENCE") },

@@ -209,7 +209,10 @@ export class Router extends Construct {
 	}
 }
 
-/** Nonces, event ids and other data that is needed for minutes. It can be lost without harm. */
+/**
+ * Deliveries, answers until they are sent, and pieces of long texts. If it is lost, messages in work
+ * may be asked or answered twice, or lose their pieces. All of it expires within a month.
+ */
 export function makeDeliveriesTable(scope: Construct, id: string): dynamodb.ITable {
 	return new dynamodb.Table(scope, id, {
 		partitionKey: { name: "id", type: dynamodb.AttributeType.STRING },

@@ -16,14 +16,17 @@ const MAX_ANSWER_LENGTH = 1_000_000;
 
 export class ChannelFailure extends Error {
 	readonly code = "CHANNEL_FAILED";
-	/** A download is larger than was asked for. */
-	readonly isTooLarge: boolean;
+	/**
+	 * `large`: a download is larger than was asked for. `refused`: the channel answered that it will
+	 * not do this.
+	 */
+	readonly kind: "large" | "refused" | undefined;
 
 	/** @param what e.g. `telegram sendMessage` */
-	constructor(what: string, reason: string, isTooLarge = false) {
+	constructor(what: string, reason: string, kind?: "large" | "refused") {
 		super(`${what}: ${reason}`);
 		this.name = "ChannelFailure";
-		this.isTooLarge = isTooLarge;
+		this.kind = kind;
 	}
 }
 
@@ -34,8 +37,17 @@ export interface CallOptions {
 	readonly headers?: Headers;
 	/** Default: POST with the body. */
 	readonly method?: "GET" | "DELETE";
-	/** Ends the call. With it, the call is made once. */
+	/** Ends the call and its repetitions. */
 	readonly signal?: AbortSignal | undefined;
+}
+
+export interface DownloadOptions {
+	readonly maxBytes: number;
+	/** Ends the download. */
+	readonly signal: AbortSignal;
+	readonly headers?: Headers;
+	/** The channel answers with a page for logging in if the token may not read files. */
+	readonly mayBeLogin?: boolean;
 }
 
 /** @throws ChannelFailure if unreachable, if the response is not JSON, or on repeated 429 */
@@ -45,7 +57,6 @@ export async function call(
 	body: object,
 	options: CallOptions = {},
 ): Promise<Answer> {
-	const maxAttempts = options.signal === undefined ? MAX_ATTEMPTS : 1;
 	for (let attempt = 1; ; attempt++) {
 		const { status, retryAfterS, answer } = await request(what, url, body, options);
 		if (status !== 429) {
@@ -53,9 +64,11 @@ export async function call(
 			return answer;
 		}
 		const pauseS = retryAfterS ?? 1;
-		if (attempt === maxAttempts || pauseS > MAX_PAUSE_S)
+		if (attempt === MAX_ATTEMPTS || pauseS > MAX_PAUSE_S)
 			throw new ChannelFailure(what, `too many requests, again in ${pauseS} s`);
-		await wait(pauseS * 1_000);
+		await wait(pauseS * 1_000, undefined, { signal: options.signal }).catch((error: unknown) => {
+			throw new ChannelFailure(what, reasonOf(error));
+		});
 	}
 }
 
@@ -63,25 +76,23 @@ export async function call(
 export async function download(
 	what: string,
 	url: string,
-	maxBytes: number,
-	headers: Headers = {},
+	{ maxBytes, signal, headers = {}, mayBeLogin = false }: DownloadOptions,
 ): Promise<Buffer> {
-	const signal = AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS);
+	const either = AbortSignal.any([signal, AbortSignal.timeout(DOWNLOAD_TIMEOUT_MS)]);
 	try {
-		const response = await fetch(url, { headers, redirect: "error", signal });
+		const response = await fetch(url, { headers, redirect: "error", signal: either });
 		if (!response.ok || response.body === null) {
 			await response.body?.cancel();
 			throw new ChannelFailure(what, `status ${response.status}`);
 		}
-		// Slack answers with its page for logging in if the token may not read files.
-		const type = response.headers.get("content-type") ?? "";
-		if (type.startsWith("text/html") && !/\.html?$/i.test(new URL(url).pathname))
+		const isPage = (response.headers.get("content-type") ?? "").startsWith("text/html");
+		if (mayBeLogin && isPage && !/\.html?$/i.test(new URL(url).pathname))
 			throw new ChannelFailure(what, "a web page instead of the file");
 		const parts: Uint8Array[] = [];
 		let bytes = 0;
 		for await (const part of response.body) {
 			bytes += part.byteLength;
-			if (bytes > maxBytes) throw new ChannelFailure(what, `over ${maxBytes} bytes`, true);
+			if (bytes > maxBytes) throw new ChannelFailure(what, `over ${maxBytes} bytes`, "large");
 			parts.push(part);
 		}
 		return Buffer.concat(parts);

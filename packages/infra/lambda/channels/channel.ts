@@ -76,15 +76,24 @@ export interface Outbound {
 	readonly maxPartLength: number;
 	/** Falls back to plain text if the channel refuses the format. @throws ChannelFailure */
 	send(part: ReplyPart, secret: SecretFields): Promise<void>;
-	/** @throws ChannelFailure; ChannelFailure with `isTooLarge` beyond `maxBytes` */
-	download(attachment: Attachment, maxBytes: number, secret: SecretFields): Promise<Buffer>;
+	/** @throws ChannelFailure, of the kind `large` beyond `maxBytes` */
+	download(
+		attachment: Attachment,
+		maxBytes: number,
+		secret: SecretFields,
+		signal: AbortSignal,
+	): Promise<Buffer>;
 	/** What the user sees until the answer comes. */
 	readonly progress: ProgressSign;
 	/** For a channel that does not tell the language with a message. @throws ChannelFailure */
-	languageOf?(replyTo: ReplyTo, secret: SecretFields): Promise<string | undefined>;
+	languageOf?(
+		replyTo: ReplyTo,
+		secret: SecretFields,
+		signal: AbortSignal,
+	): Promise<string | undefined>;
 }
 
-/** Calls are not repeated, and end with `signal`. */
+/** Calls end with `signal`. */
 export interface ProgressSign {
 	/** A sign fades, so it is shown again this often. Undefined: it stays until it is removed. */
 	readonly everyMs?: number;

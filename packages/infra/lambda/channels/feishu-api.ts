@@ -47,7 +47,10 @@ const progress: ProgressSign = {
 
 	async remove(id, { message }, secret, signal) {
 		const options = { method: "DELETE", signal } as const;
-		await ask("unreact", `messages/${message}/reactions/${id}`, {}, secret, options);
+		checked(
+			"unreact",
+			await ask("unreact", `messages/${message}/reactions/${id}`, {}, secret, options),
+		);
 	},
 };
 
@@ -56,10 +59,12 @@ async function fetchFile(
 	{ ref }: Attachment,
 	maxBytes: number,
 	secret: SecretFields,
+	signal: AbortSignal,
 ): Promise<Buffer> {
 	const { message = "", key = "", type = "file" } = ref;
 	const url = `${feishuUrl()}/open-apis/im/v1/messages/${message}/resources/${encodeURIComponent(key)}?type=${type}`;
-	return await download("feishu file", url, maxBytes, await authorization(secret));
+	const headers = await authorization(secret);
+	return await download("feishu file", url, { maxBytes, signal, headers });
 }
 
 export const feishuOutbound: Outbound = {
@@ -83,7 +88,7 @@ async function ask(
 }
 
 function checked(what: string, { code, msg }: Answer): void {
-	if (code !== 0) throw new ChannelFailure(`feishu ${what}`, `code ${code}: ${msg}`);
+	if (code !== 0) throw new ChannelFailure(`feishu ${what}`, `code ${code}: ${msg}`, "refused");
 }
 
 async function authorization(secret: SecretFields): Promise<{ readonly authorization: string }> {

@@ -15,7 +15,6 @@ import {
 
 const BLOCKS_REFUSED = new Set(["invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"]);
 const WAITING = "eyes";
-const FILES_ORIGIN = "https://files.slack.com";
 
 /** @throws ChannelFailure */
 export async function callSlack(
@@ -62,7 +61,9 @@ const progress: ProgressSign = {
 	},
 
 	async remove(name, { channel, ts }, secret, signal) {
-		await ask("reactions.remove", { channel, timestamp: ts, name }, secret, { signal });
+		const reaction = { channel, timestamp: ts, name };
+		const answer = await ask("reactions.remove", reaction, secret, { signal });
+		if (answer.error !== "no_reaction") checked("reactions.remove", answer);
 	},
 };
 
@@ -70,10 +71,11 @@ const progress: ProgressSign = {
 async function languageOf(
 	{ user = "" }: ReplyTo,
 	secret: SecretFields,
+	signal: AbortSignal,
 ): Promise<string | undefined> {
 	const query = new URLSearchParams({ user, include_locale: "true" });
 	// It takes no JSON.
-	const answer = await ask(`users.info?${query}`, {}, secret, { method: "GET" });
+	const answer = await ask(`users.info?${query}`, {}, secret, { method: "GET", signal });
 	const locale = isRecord(answer.user) ? answer.user.locale : undefined;
 	return typeof locale === "string" ? locale : undefined;
 }
@@ -83,12 +85,14 @@ async function fetchFile(
 	{ ref }: Attachment,
 	maxBytes: number,
 	secret: SecretFields,
+	signal: AbortSignal,
 ): Promise<Buffer> {
 	const url = URL.parse(ref.url ?? "");
-	// The token must reach nobody else.
-	if (url === null || ![FILES_ORIGIN, new URL(apiUrl()).origin].includes(url.origin))
+	// The token must reach nobody else, and no method of the API: a person may name any URL.
+	if (url?.origin !== filesOrigin())
 		throw new ChannelFailure("slack file", "it is not stored by Slack");
-	return await download("slack file", url.href, maxBytes, authorization(secret));
+	const headers = authorization(secret);
+	return await download("slack file", url.href, { maxBytes, signal, headers, mayBeLogin: true });
 }
 
 export const slackOutbound: Outbound = {
@@ -113,7 +117,7 @@ async function ask(
 
 function checked(method: string, answer: Answer): Answer {
 	if (answer.ok !== true)
-		throw new ChannelFailure(`slack ${method}`, String(answer.error ?? "not ok"));
+		throw new ChannelFailure(`slack ${method}`, String(answer.error ?? "not ok"), "refused");
 	return answer;
 }
 
@@ -123,6 +127,11 @@ function authorization(secret: SecretFields): { readonly authorization: string }
 
 function apiUrl(): string {
 	return process.env.SLACK_API_URL ?? "https://slack.com/api";
+}
+
+/** Tests have files and API on one server. */
+function filesOrigin(): string {
+	return new URL(process.env.SLACK_API_URL ?? "https://files.slack.com").origin;
 }
 
 function escaped(text: string): string {

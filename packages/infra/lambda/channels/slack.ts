@@ -110,11 +110,13 @@ function attachment(file: Json): Attachment[] {
 	];
 }
 
-function unreadOf({ mimetype, url_private: url, url_private_download: download }: Json): Unread[] {
+function unreadOf(file: Json): Unread[] {
+	const { mimetype, is_external: isExternal, url_private: url, url_private_download } = file;
+	if (isExternal === true) return ["external"];
 	if (String(mimetype).startsWith("audio/")) return ["audio"];
 	if (String(mimetype).startsWith("video/")) return ["video"];
 	// Deleted, beyond the plan's limit, or of another workspace.
-	return url === undefined && download === undefined ? ["other"] : [];
+	return url === undefined && url_private_download === undefined ? ["other"] : [];
 }
 
 function listOf(value: unknown): Json[] {

@@ -52,13 +52,14 @@ async function fetchFile(
 	{ ref }: Attachment,
 	maxBytes: number,
 	secret: SecretFields,
+	signal: AbortSignal,
 ): Promise<Buffer> {
-	const file = await callTelegram("getFile", { file_id: ref.file }, secret);
+	const file = await callTelegram("getFile", { file_id: ref.file }, secret, signal);
 	const path = isRecord(file) ? file.file_path : undefined;
 	if (typeof path !== "string" || path.split("/").includes(".."))
 		throw new ChannelFailure("telegram getFile", "no file");
 	const url = `${apiUrl()}/file/bot${field(secret, "bot_token")}/${path}`;
-	return await download("telegram file", url, maxBytes);
+	return await download("telegram file", url, { maxBytes, signal });
 }
 
 async function ask(
@@ -71,10 +72,11 @@ async function ask(
 	return await call(`telegram ${method}`, url, body, { signal });
 }
 
-function resultOf(method: string, answer: Answer): unknown {
-	if (answer.ok !== true)
-		throw new ChannelFailure(`telegram ${method}`, String(answer.description ?? "not ok"));
-	return answer.result;
+function resultOf(method: string, { ok, result, description, error_code: code }: Answer): unknown {
+	if (ok === true) return result;
+	// 403: the person blocked the bot.
+	const kind = Number(code) >= 400 && Number(code) < 500 ? "refused" : undefined;
+	throw new ChannelFailure(`telegram ${method}`, String(description ?? "not ok"), kind);
 }
 
 function chatOf({ chat, topic }: ReplyTo): object {

@@ -43,7 +43,10 @@ function read(update: Json, { nowMs }: Delivery): Content {
 	const { update_id: updateId, message: sent, edited_message: edited } = update;
 	const message = sent ?? edited;
 	if (!isRecord(message)) return ignored("no new message");
-	const { chat, from, date, edit_date: editDate } = message;
+	const { chat, from, date, edit_date: editDate, location } = message;
+	// A live location is edited every few seconds.
+	if (sent === undefined && (editDate === undefined || location !== undefined))
+		return ignored("not changed by a person");
 	if (!isRecord(chat) || chat.type !== "private")
 		return ignored("not in a one-to-one chat with the bot");
 	if (!isRecord(from) || from.is_bot === true) return ignored("not written by a person");

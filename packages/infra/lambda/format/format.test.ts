@@ -146,6 +146,46 @@ test.each<[string, readonly string[]]>([
 	expect(text).toContain("5 < 6 & *stars*");
 });
 
+describe("an answer that is hard to read", () => {
+	const row = (cell: string) => `| a | ${cell} |\n`;
+	const timed = (source: string) => {
+		const startMs = performance.now();
+		return { spans: richText(source), ms: performance.now() - startMs };
+	};
+
+	test.each([
+		["nested too deeply", ">".repeat(2_000)],
+		["over 50,000 characters", `**bold** ${"x ".repeat(25_000)}`],
+		["dense with marks", "a_b".repeat(16_000)],
+		[
+			"a table with millions of cells",
+			`${"|a".repeat(9_000)}|\n${"|-".repeat(9_000)}|\n${"|\n".repeat(6_000)}`,
+		],
+	])("stays as it is: %s", (_what, source) => {
+		const { spans, ms } = timed(source);
+		expect(plainText(spans)).toBe(source);
+		expect(ms).toBeLessThan(1_000);
+	});
+
+	test("is no longer for a table with one wide cell, whose row is not aligned", () => {
+		const source = `${row("b")}|---|---|\n${row("c").repeat(150)}${row("w".repeat(1_500))}`;
+		const text = plainText(richText(source));
+		expect(text.length).toBeLessThan(2 * source.length);
+		expect(text).toContain("a | b\n--+--\na | c\n");
+		expect(text).toContain(`a | ${"w".repeat(1_500)}`);
+	});
+
+	test("keeps words that look like an entity", () => {
+		expect(plainText(richText("&constructor; &toString; &lt;"))).toBe("&constructor; &toString; <");
+	});
+});
+
+test("a link whose text is code keeps its address in Telegram", () => {
+	expect(telegramHtml(richText("[`run()`](https://e.x/run)"))).toBe(
+		'<a href="https://e.x/run">run()</a>',
+	);
+});
+
 test("a style that is cut ends in one part and begins again in the next", () => {
 	const parts = split(richText(`**${"bold words ".repeat(5)}end**`), 30);
 	expect(parts.length).toBeGreaterThan(1);

@@ -1,6 +1,7 @@
 /**
  * An agent's answer, which is Markdown, as text with styles, from which each channel's own format is
- * made. `marked` reads the Markdown. Nothing is lost: what has no style of its own stays as text.
+ * made. `marked` reads the Markdown. Nothing is lost: what has no style of its own stays as text, and
+ * so does all of an answer that is too long, too deep or too dense for `marked`.
  *
  * A document is a list of spans. Lines end with "\n" in their text; blocks are separated by an empty
  * line. A code block is one span.
@@ -34,12 +35,36 @@ const ENTITIES: Readonly<Record<string, string>> = {
 	"#39": "'",
 	nbsp: "\u00a0",
 };
+const MAX_LENGTH = 50_000;
+const MAX_MARKS = 5_000;
+const MAX_CELLS = 50_000;
+/** A row with a wider cell is not aligned: spaces would make most of the table. */
+const MAX_CELL_WIDTH = 40;
 const SAFE_LINK = /^(?:https?:\/\/|mailto:)\S+$/i;
 const WIDE =
 	/[\u1100-\u115f\u2e80-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]|\p{Extended_Pictographic}/u;
 
 export function richText(markdown: string): Span[] {
-	return joined(lexer(markdown).map((token) => block(token, {})));
+	const plain = [{ text: markdown, style: {} }];
+	if (!isReadable(markdown)) return plain;
+	try {
+		return joined(lexer(markdown).map((token) => block(token, {})));
+	} catch {
+		// Nested too deeply.
+		return plain;
+	}
+}
+
+/** `marked` takes time with the square of the marks, and memory with the cells of a table. */
+function isReadable(markdown: string): boolean {
+	if (markdown.length > MAX_LENGTH || countOf(/[*_~]+/g, markdown) > MAX_MARKS) return false;
+	const lines = markdown.split("\n");
+	const columns = lines.reduce((most, line) => Math.max(most, countOf(/\|/g, line)), 0);
+	return columns * lines.length <= MAX_CELLS;
+}
+
+function countOf(what: RegExp, text: string): number {
+	return text.match(what)?.length ?? 0;
 }
 
 export function plainText(spans: readonly Span[]): string {
@@ -115,12 +140,17 @@ function table({ header, rows }: Tokens.Table): string {
 	const lines = [header, ...rows].map((row) =>
 		row.map(({ tokens }) => plainText(inline(tokens, {}))),
 	);
+	const aligned = new Set(
+		lines.filter((line) => line.every((cell) => widthOf(cell) <= MAX_CELL_WIDTH)),
+	);
 	const widths = header.map((_, column) =>
-		Math.max(...lines.map((line) => widthOf(line[column] ?? ""))),
+		[...aligned].reduce((most, line) => Math.max(most, widthOf(line[column] ?? "")), 0),
 	);
 	const shown = lines.map((line) =>
 		line
-			.map((cell, column) => cell + " ".repeat((widths[column] ?? 0) - widthOf(cell)))
+			.map((cell, column) =>
+				aligned.has(line) ? cell + " ".repeat((widths[column] ?? 0) - widthOf(cell)) : cell,
+			)
 			.join(" | ")
 			.trimEnd(),
 	);
@@ -179,5 +209,7 @@ function link(token: Tokens.Link | Tokens.Image, style: Style): Span[] {
 }
 
 function decoded(text: string): string {
-	return text.replace(/&([a-z]+|#39);/g, (whole, name) => ENTITIES[name] ?? whole);
+	return text.replace(/&([a-z]+|#39);/g, (whole, name: string) =>
+		Object.hasOwn(ENTITIES, name) ? ENTITIES[name]! : whole,
+	);
 }

@@ -33,9 +33,9 @@ export function telegramHtml(spans: readonly Span[]): string {
 }
 
 function tagsOf({ bold, italic, strike, code, link, block, quote }: Style): readonly Tag[] {
-	// Code can have no other style inside, and none around it.
+	// Code can have no other style inside, and none around it. The address of a link matters more.
 	if (block !== undefined) return blockTags(block);
-	if (code) return [simple("code")];
+	if (code && link === undefined) return [simple("code")];
 	return [
 		...(quote ? [simple("blockquote")] : []),
 		...(link === undefined ? [] : [{ open: `<a href="${escaped(link)}">`, close: "</a>" }]),

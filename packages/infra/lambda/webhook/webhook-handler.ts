@@ -4,10 +4,10 @@
  *
  * Cheap steps come first. A verified request without a message for us gets the same status as an
  * accepted one, because the channel would retry any other. A user who is not allowed is told their id
- * once a day, so that an operator can allow them.
+ * once a day, and once more if they ask with a command, so that an operator can allow them.
  */
 import { createHash } from "node:crypto";
-import { ConditionalCheckFailedException, PutItemCommand } from "@aws-sdk/client-dynamodb";
+import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { encodeUserId } from "openclaw-sidecar";
@@ -20,6 +20,7 @@ import { logger } from "../log.ts";
 import { deliveryIdOf, type QueuedMessage } from "../message.ts";
 import { Pastes } from "../pastes.ts";
 import { openTable, provedId, secondsFrom, type Table } from "../state-table.ts";
+import { Stops } from "../stops.ts";
 import { AllowedUsers } from "./allowed-users.ts";
 import { Deliveries } from "./deliveries.ts";
 import { type Delivery, deliveryOf } from "./delivery.ts";
@@ -35,6 +36,7 @@ export class WebhookHandler {
 	readonly #table: Table = openTable();
 	readonly #deliveries = new Deliveries(this.#table);
 	readonly #pastes = new Pastes(this.#table);
+	readonly #stops = new Stops(this.#table);
 
 	/** @throws Refusal, Error */
 	async receive(event: APIGatewayProxyEvent, nowMs: number): Promise<APIGatewayProxyResult> {
@@ -87,11 +89,10 @@ export class WebhookHandler {
 	): Promise<APIGatewayProxyResult> {
 		const { sender } = message;
 		const userId = await this.#users.find(sender);
-		if (userId === undefined) {
-			logger.warn("security.user-refused", { channel, sender });
-			if (!(await this.#isFirstToday(sender, commandIn(message), nowMs)))
-				return json(200, { code: "IGNORED" });
-		}
+		if (userId === undefined) logger.warn("security.user-refused", { channel, sender });
+		const rule = ruleFor(message, userId);
+		if (rule !== undefined && (await this.#wasTold(rule, nowMs)))
+			return json(200, { code: "IGNORED" });
 		const deliveryId = deliveryIdOf(channel, message.eventId);
 		if ((await this.#deliveries.admit(deliveryId, proof, nowMs)) === "repeated") {
 			logger.info("webhook.repeated", { channel, deliveryId });
@@ -99,6 +100,10 @@ export class WebhookHandler {
 		}
 		await this.#pass(channel, deliveryId, userId, message, nowMs);
 		// The message is in the queue; an error now would only make the channel retry.
+		if (rule !== undefined)
+			await this.#noteTold(rule, nowMs).catch((error: unknown) =>
+				logger.warn("webhook.notice-not-remembered", { deliveryId, error }),
+			);
 		await this.#deliveries
 			.markQueued(deliveryId)
 			.catch((error: unknown) => logger.warn("webhook.not-remembered", { deliveryId, error }));
@@ -120,12 +125,16 @@ export class WebhookHandler {
 			deliveryId,
 			sender,
 			replyTo,
+			queuedMs: nowMs,
 			...(language !== undefined && { language }),
 		};
 		const notice = noticeFor(message, userId);
 		if (userId === undefined || notice !== undefined) {
 			const own = { ...common, userId: userId ?? sender, notice };
-			return await this.#send(own, asideGroup(userId ?? sender));
+			const group = groupBeside("aside", userId ?? sender);
+			// Of several at the same time, the queue takes one.
+			const rule = ruleFor(message, userId);
+			return await this.#send(own, group, rule && deliveryIdOf(channel, rule.id));
 		}
 		const said = {
 			...(text !== undefined && { text }),
@@ -134,51 +143,58 @@ export class WebhookHandler {
 		};
 		const queued = { ...common, ...said, userId };
 		// It would wait behind the turn that it is to end.
-		if (commandIn(message) === "stop")
-			return await this.#send({ ...queued, text: "/stop" }, asideGroup(userId));
-		// A command of the agent is no piece of a text.
-		const mayBePiece = piece !== undefined && text?.startsWith("/") !== true;
-		if (mayBePiece && (await this.#pastes.join(sender, { ...piece, ...said }, nowMs))) return;
+		if (commandIn(message) === "stop") {
+			await this.#stops.note(userId, nowMs);
+			return await this.#send({ ...queued, text: "/stop" }, groupBeside("stop", userId));
+		}
+		// A command of the agent is no piece of a text. A path or a paragraph may be.
+		const mayBePiece = piece !== undefined && !/^\/[\w-]+(?:[^\S\n][^\n]*)?$/.test(text ?? "");
+		if (mayBePiece && (await this.#pastes.join(sender, deliveryId, { ...piece, ...said }, nowMs)))
+			return;
 		const mayContinue = piece?.mayContinue === true;
 		if (mayContinue) await this.#pastes.open(sender, deliveryId, { ...piece, ...said }, nowMs);
 		await this.#send({ ...queued, ...(mayContinue && { mayContinue }) }, encodeUserId(userId));
 	}
 
-	async #send(message: QueuedMessage, group: string): Promise<void> {
+	async #send(message: QueuedMessage, group: string, onceId = message.deliveryId): Promise<void> {
 		await this.#queue.send(
 			new SendMessageCommand({
 				QueueUrl: this.#queueUrl,
 				MessageBody: JSON.stringify(message),
 				MessageGroupId: group,
-				MessageDeduplicationId: message.deliveryId,
+				MessageDeduplicationId: onceId,
 			}),
 		);
 	}
 
-	/** Twice a day for one who also asks with a command. */
-	async #isFirstToday(
-		sender: string,
-		command: string | undefined,
-		nowMs: number,
-	): Promise<boolean> {
+	async #wasTold({ id }: Rule, nowMs: number): Promise<boolean> {
 		const { client, TableName } = this.#table;
-		const expiresAt = secondsFrom(nowMs, 1);
-		try {
-			await client.send(
-				new PutItemCommand({
-					TableName,
-					Item: { id: { S: `stranger#${sender}#${command ?? ""}` }, expiresAt },
-					// DynamoDB deletes expired items up to two days later.
-					ConditionExpression: "attribute_not_exists(id) OR expiresAt < :now",
-					ExpressionAttributeValues: { ":now": secondsFrom(nowMs, 0) },
-				}),
-			);
-			return true;
-		} catch (error) {
-			if (error instanceof ConditionalCheckFailedException) return false;
-			throw error;
-		}
+		const { Item } = await client.send(
+			new GetItemCommand({ TableName, Key: { id: { S: id } }, ConsistentRead: true }),
+		);
+		// DynamoDB deletes expired items up to two days later.
+		return Number(Item?.expiresAt?.N) > nowMs / 1_000;
 	}
+
+	async #noteTold({ id, days }: Rule, nowMs: number): Promise<void> {
+		const { client, TableName } = this.#table;
+		const Item = { id: { S: id }, expiresAt: secondsFrom(nowMs, days) };
+		await client.send(new PutItemCommand({ TableName, Item }));
+	}
+}
+
+/** A notice that is sent once in so many days, about. */
+interface Rule {
+	readonly id: string;
+	readonly days: number;
+}
+
+/** Strangers cost money: two lines a day, one of them if they ask with a command. */
+function ruleFor(message: ChannelMessage, userId: string | undefined): Rule | undefined {
+	const { sender, isEdit } = message;
+	const asked = commandIn(message) === undefined ? "" : "asked";
+	if (userId === undefined) return { id: `stranger#${sender}#${asked}`, days: 1 };
+	return isEdit ? { id: `edited#${sender}`, days: 1 / 24 } : undefined;
 }
 
 /** What the bot answers itself. `/start` is what Telegram sends when a person opens the bot. */
@@ -197,9 +213,9 @@ function commandIn({ text, attachments }: ChannelMessage): string | undefined {
 	return /^\s*\/(whoami|help|start|stop)\s*$/.exec(text ?? "")?.[1];
 }
 
-/** Beside the user's turns, which may take minutes. */
-function asideGroup(userId: string): string {
-	return `aside.${createHash("sha256").update(userId).digest("hex")}`;
+/** Beside the user's turns, which may take minutes. `/stop` does not wait for notices either. */
+function groupBeside(name: "aside" | "stop", userId: string): string {
+	return `${name}.${createHash("sha256").update(userId).digest("hex")}`;
 }
 
 function openOrUndefined(open: () => Opened): Opened | undefined {

@@ -23,9 +23,13 @@ const MAX_ANSWER_BYTES = 300_000;
 
 export type Progress =
 	| { readonly kind: "new" }
-	| { readonly kind: "asked" }
-	| { readonly kind: "answered"; readonly answer: string; readonly sentParts: number }
-	| { readonly kind: "done" };
+	| ((
+			| { readonly kind: "asked" | "done" }
+			| { readonly kind: "answered"; readonly answer: string; readonly sentParts: number }
+	  ) & {
+			/** The sign of progress that an earlier attempt may have left. */
+			readonly shown: string | undefined;
+	  });
 
 export class Answers {
 	readonly #table: Table;
@@ -56,9 +60,11 @@ export class Answers {
 		const { Item } = await client.send(
 			new GetItemCommand({ TableName, Key: keyOf(deliveryId), ConsistentRead: true }),
 		);
-		if (Item?.done !== undefined) return { kind: "done" };
-		if (Item?.answer?.S === undefined) return { kind: "asked" };
-		return { kind: "answered", answer: Item.answer.S, sentParts: Number(Item.sentParts?.N ?? 0) };
+		const shown = Item?.shown?.S;
+		if (Item?.done !== undefined) return { kind: "done", shown };
+		if (Item?.answer?.S === undefined) return { kind: "asked", shown };
+		const sentParts = Number(Item.sentParts?.N ?? 0);
+		return { kind: "answered", answer: Item.answer.S, sentParts, shown };
 	}
 
 	/** The message was not asked. */
@@ -81,6 +87,15 @@ export class Answers {
 	async noteSent(deliveryId: string, parts: number): Promise<void> {
 		await this.#update(deliveryId, "SET sentParts = :parts", {
 			values: { ":parts": { N: String(parts) } },
+		});
+	}
+
+	/** So that a later attempt removes it if the function dies. */
+	async noteShown(deliveryId: string, shown: string): Promise<void> {
+		await this.#update(deliveryId, "SET shown = :shown", {
+			values: { ":shown": { S: shown } },
+			// A record that was deleted meanwhile must not come back: the message was not asked.
+			condition: "attribute_exists(id)",
 		});
 	}
 

@@ -19,6 +19,8 @@ const MAX_FILE_BYTES = 5 * MIB;
 const MAX_FILE_CHARS = 60_000;
 /** The daemon takes requests of 20 MB, and base64 makes a third more of them. */
 const MAX_TOTAL_BYTES = 14 * MIB;
+/** For all attachments of a message; the agent needs the rest of the function's time. */
+const MAX_FETCH_MS = 90_000;
 /** Names of text files. Others are sent too if they are text. */
 const TEXT = new Set([".txt", ".md", ".csv", ".json", ".html", ".htm", ".log", ".xml", ".yaml"]);
 
@@ -35,18 +37,21 @@ export interface Collected {
 	readonly problems: readonly Problem[];
 }
 
+/** @param signal what is not fetched by then is not sent, and the user is told */
 export async function collect(
 	attachments: readonly Attachment[],
 	channel: ChannelName,
 	secret: SecretFields,
+	signal: AbortSignal,
 ): Promise<Collected> {
 	const parts: object[] = [];
 	const names: string[] = [];
 	const problems: Problem[] = [];
+	const either = AbortSignal.any([signal, AbortSignal.timeout(MAX_FETCH_MS)]);
 	const room = { images: MAX_IMAGES, bytes: MAX_TOTAL_BYTES };
 	for (const attachment of attachments) {
 		const { name } = attachment;
-		const read = await readOne(attachment, channel, secret, room);
+		const read = await readOne(attachment, channel, { secret, room, signal: either });
 		if ("reason" in read) {
 			problems.push({ name, ...read });
 			continue;
@@ -64,8 +69,15 @@ type Read = { readonly part: object; readonly bytes: number } | Omit<Problem, "n
 async function readOne(
 	attachment: Attachment,
 	channel: ChannelName,
-	secret: SecretFields,
-	room: { readonly images: number; readonly bytes: number },
+	{
+		secret,
+		room,
+		signal,
+	}: {
+		readonly secret: SecretFields;
+		readonly room: { readonly images: number; readonly bytes: number };
+		readonly signal: AbortSignal;
+	},
 ): Promise<Read> {
 	const { kind, name, bytes = 0 } = attachment;
 	const isImage = kind === "image";
@@ -76,9 +88,9 @@ async function readOne(
 	if (bytes > maxBytes) return tooLarge;
 	let content: Buffer;
 	try {
-		content = await OUTBOUND[channel].download(attachment, maxBytes, secret);
+		content = await OUTBOUND[channel].download(attachment, maxBytes, secret, signal);
 	} catch (error) {
-		if (error instanceof ChannelFailure && error.isTooLarge) return tooLarge;
+		if (error instanceof ChannelFailure && error.kind === "large") return tooLarge;
 		logger.warn("worker.attachment-not-fetched", { channel, error });
 		return { reason: "download" };
 	}

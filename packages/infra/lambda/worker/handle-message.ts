@@ -5,24 +5,27 @@
 import { createHash } from "node:crypto";
 import { type Phrase, say } from "../catalog.ts";
 import type { ChannelSecrets } from "../channel-secrets.ts";
+import { ChannelFailure } from "../channels/call.ts";
 import { OUTBOUND } from "../channels/outbound.ts";
-import { richText, type Span } from "../format/rich-text.ts";
+import { plainText, richText, type Span } from "../format/rich-text.ts";
 import { split } from "../format/split.ts";
 import { logger } from "../log.ts";
 import type { QueuedMessage } from "../message.ts";
 import type { Pastes } from "../pastes.ts";
 import type { SigningKey } from "../signing-key.ts";
+import type { Stops } from "../stops.ts";
 import type { AllowedUsers } from "../webhook/allowed-users.ts";
-import type { Answers } from "./answers.ts";
+import type { Answers, Progress } from "./answers.ts";
 import { askAgent, type Outcome, type Runtime } from "./ask-agent.ts";
 import { collect } from "./attachments.ts";
-import { ShownProgress } from "./shown-progress.ts";
+import { removeSign, ShownProgress } from "./shown-progress.ts";
 import { claimsFor, type TokenRules } from "./user-token.ts";
 
 export interface Tools {
 	readonly answers: Answers;
 	readonly users: AllowedUsers;
 	readonly pastes: Pastes;
+	readonly stops: Stops;
 	readonly secrets: ChannelSecrets;
 	readonly key: SigningKey;
 	readonly tokenRules: TokenRules;
@@ -41,6 +44,12 @@ export interface Attempt {
 /** Half a minute after the first. Before, the agent is usually back. */
 const TELLING_ATTEMPT = 3;
 
+/** More would be 80,000 characters, and take longer than the function has. */
+const MAX_PARTS = 20;
+/** What the webhook handler makes of it. */
+const STOP = "/stop";
+const MAX_LANGUAGE_MS = 3_000;
+
 /** The message was not processed, and another attempt is safe. */
 class NotAsked extends Error {
 	readonly code = "AGENT_NOT_ASKED";
@@ -56,25 +65,57 @@ export async function handleMessage(
 	// A user who was removed meanwhile must not wake a machine again, which would write to S3.
 	if (notice === undefined && (await tools.users.find(sender)) !== userId) {
 		logger.warn("security.user-removed", { channel: message.channel, sender, deliveryId });
+		if (message.mayContinue) await tools.pastes.forget(deliveryId);
 		return await tools.answers.forget(deliveryId);
 	}
 	const before = await tools.answers.begin(deliveryId, Date.now());
-	if (before.kind === "done") return logger.info("worker.known", { deliveryId });
-	if (before.kind === "answered")
-		return await sendAnswer(message, before.answer, before.sentParts, tools);
-	if (notice !== undefined)
-		return await sendAnswer(message, await saying(message, tools, notice), 0, tools);
-	if (before.kind === "asked")
-		return await sendAnswer(message, await saying(message, tools, { phrase: "unknown" }), 0, tools);
-	const progress = new ShownProgress(message, tools.secrets);
+	if (before.kind !== "done" && notice !== undefined)
+		return await sendNotice(message, notice, tools);
+	if (before.kind !== "new") {
+		try {
+			return await goOn(message, before, tools);
+		} finally {
+			await removeSign(message, tools.secrets, before.shown);
+		}
+	}
+	const progress = new ShownProgress(message, tools.secrets, async (shown) => {
+		await tools.answers.noteShown(deliveryId, shown);
+	});
 	try {
 		const answer = await answerTo(message, attempt, tools);
 		await tools.answers.keep(deliveryId, answer);
 		progress.stop();
 		await sendAnswer(message, answer, 0, tools);
-		if (message.mayContinue) await tools.pastes.forget(deliveryId);
 	} finally {
 		await progress.end();
+	}
+}
+
+/** After an attempt that broke off, or that the queue repeats. */
+async function goOn(
+	message: QueuedMessage,
+	before: Exclude<Progress, { readonly kind: "new" }>,
+	tools: Tools,
+): Promise<void> {
+	if (before.kind === "done")
+		return logger.info("worker.known", { deliveryId: message.deliveryId });
+	if (before.kind === "answered")
+		return await sendAnswer(message, before.answer, before.sentParts, tools);
+	await sendAnswer(message, await saying(message, tools, { phrase: "unknown" }), 0, tools);
+}
+
+/** One that the channel refuses is finished: a stranger who blocked the bot is no failure. */
+async function sendNotice(
+	message: QueuedMessage,
+	notice: NonNullable<QueuedMessage["notice"]>,
+	tools: Tools,
+): Promise<void> {
+	try {
+		await sendAnswer(message, await saying(message, tools, notice), 0, tools);
+	} catch (error) {
+		if (!(error instanceof ChannelFailure && error.kind === "refused")) throw error;
+		logger.warn("worker.notice-refused", { deliveryId: message.deliveryId, error });
+		await tools.answers.finish(message.deliveryId);
 	}
 }
 
@@ -83,10 +124,17 @@ async function answerTo(queued: QueuedMessage, attempt: Attempt, tools: Tools): 
 	const { deliveryId } = queued;
 	const tell = async (phrase: Phrase, values = {}) =>
 		await saying(queued, tools, { phrase, values });
-	const { request, remarks } = await prepare(queued, tell, tools).catch(async (error: unknown) => {
+	const { request, remarks, isStopped } = await prepare(queued, attempt.signal, {
+		tell,
+		tools,
+	}).catch(async (error: unknown) => {
 		await tools.answers.forget(deliveryId);
 		throw error;
 	});
+	if (isStopped) {
+		logger.info("worker.stopped", { deliveryId, reason: "before it was asked" });
+		return await tell("stopped");
+	}
 	if (request === undefined) return remarks.join("\n\n");
 	const outcome = await ask(queued.userId, request, attempt.signal, tools);
 	const isGood = outcome.kind === "answered" || outcome.kind === "stopped";
@@ -106,6 +154,13 @@ async function answerTo(queued: QueuedMessage, attempt: Attempt, tools: Tools): 
 	return [...remarks, answer].join("\n\n");
 }
 
+interface Prepared {
+	readonly request?: object;
+	readonly remarks: readonly string[];
+	/** The user wrote /stop after it. */
+	readonly isStopped?: true;
+}
+
 type Tell = (phrase: Phrase, values?: Readonly<Record<string, string>>) => Promise<string>;
 
 /**
@@ -114,25 +169,30 @@ type Tell = (phrase: Phrase, values?: Readonly<Record<string, string>>) => Promi
  */
 async function prepare(
 	queued: QueuedMessage,
-	tell: Tell,
-	{ pastes, secrets }: Tools,
-): Promise<{ readonly request?: object; readonly remarks: readonly string[] }> {
-	const { channel } = queued;
-	const pieces = queued.mayContinue ? await pastes.collect(queued.deliveryId) : undefined;
-	const { text, attachments = [], unread = [] } = pieces ?? queued;
+	signal: AbortSignal,
+	{ tell, tools: { pastes, secrets, stops } }: { readonly tell: Tell; readonly tools: Tools },
+): Promise<Prepared> {
+	const { channel, userId, queuedMs = Number.POSITIVE_INFINITY } = queued;
+	const said = queued.mayContinue ? await pastes.collect(queued.deliveryId) : queued;
+	// The first piece alone would be another message.
+	if (said === undefined) return { remarks: [await tell("failed")] };
+	const { text, attachments = [], unread = [] } = said;
 	const { parts, names, problems } = await collect(
 		attachments,
 		channel,
 		await secrets.current(channel),
+		signal,
 	);
+	if (text !== STOP && (await stops.isAfter(userId, queuedMs)))
+		return { remarks: [], isStopped: true };
 	const remarks: string[] = [];
 	for (const { name, reason, limit } of problems)
 		remarks.push(await tell("unread", { name, reason: await tell(reason, { limit: `${limit}` }) }));
 	for (const phrase of new Set(unread)) remarks.push(await tell(phrase));
 	if (text === undefined && parts.length === 0) return { remarks };
-	const said = text ?? (await tell("attached", { name: names.join(", ") }));
-	if (parts.length === 0) return { request: { prompt: said }, remarks };
-	const content = [{ type: "text", text: said }, ...parts];
+	const prompt = text ?? (await tell("attached", { name: names.join(", ") }));
+	if (parts.length === 0) return { request: { prompt }, remarks };
+	const content = [{ type: "text", text: prompt }, ...parts];
 	return { request: { messages: [{ role: "user", content }] }, remarks };
 }
 
@@ -142,6 +202,8 @@ async function ask(
 	signal: AbortSignal,
 	{ key, tokenRules, runtime }: Tools,
 ): Promise<Outcome> {
+	// Nothing would wait for its answer.
+	if (signal.aborted) return { kind: "not-asked", reason: "no time left for the agent" };
 	let token: string;
 	try {
 		token = await key.sign(claimsFor(userId, tokenRules, Date.now()));
@@ -153,21 +215,33 @@ async function ask(
 
 /** In the user's language, if the channel tells it. */
 async function saying(
-	{ channel, language, replyTo, deliveryId }: QueuedMessage,
+	message: QueuedMessage,
 	{ secrets }: Tools,
 	{
 		phrase,
 		values,
 	}: { readonly phrase: Phrase; readonly values?: Readonly<Record<string, string>> },
 ): Promise<string> {
-	const { languageOf } = OUTBOUND[channel];
-	let spoken = language;
-	if (spoken === undefined && languageOf !== undefined)
-		spoken = await languageOf(replyTo, await secrets.current(channel)).catch((error: unknown) => {
-			logger.info("worker.language-unknown", { deliveryId, error });
-			return undefined;
-		});
-	return say(spoken, phrase, values);
+	const spoken = languages.get(message) ?? languageOf(message, secrets);
+	languages.set(message, spoken);
+	return say(await spoken, phrase, values);
+}
+
+/** Asked once for each message. */
+const languages = new WeakMap<QueuedMessage, Promise<string | undefined>>();
+
+async function languageOf(
+	{ channel, language, replyTo, deliveryId }: QueuedMessage,
+	secrets: ChannelSecrets,
+): Promise<string | undefined> {
+	if (language !== undefined) return language;
+	try {
+		const signal = AbortSignal.timeout(MAX_LANGUAGE_MS);
+		return await OUTBOUND[channel].languageOf?.(replyTo, await secrets.current(channel), signal);
+	} catch (error) {
+		logger.info("worker.language-unknown", { deliveryId, error });
+		return undefined;
+	}
 }
 
 async function sendAnswer(
@@ -176,14 +250,32 @@ async function sendAnswer(
 	sentParts: number,
 	tools: Tools,
 ): Promise<void> {
-	const parts = split(richText(answer), OUTBOUND[message.channel].maxPartLength);
+	const parts = await partsOf(message, answer, tools);
 	for (const [index, spans] of parts.entries()) {
 		if (index < sentParts) continue;
 		await sendPart(message, spans, String(index), tools);
 		await tools.answers.noteSent(message.deliveryId, index + 1);
 	}
+	if (message.mayContinue) await tools.pastes.forget(message.deliveryId);
 	await tools.answers.finish(message.deliveryId);
 	logger.info("worker.sent", { deliveryId: message.deliveryId, parts: parts.length });
+}
+
+/** The last of too many says how much is left out. */
+async function partsOf(
+	message: QueuedMessage,
+	answer: string,
+	tools: Tools,
+): Promise<(readonly Span[])[]> {
+	const parts = split(richText(answer), OUTBOUND[message.channel].maxPartLength);
+	if (parts.length <= MAX_PARTS) return parts;
+	const lengthOf = (some: readonly (readonly Span[])[]) => plainText(some.flat()).length;
+	const values = {
+		left: String(lengthOf(parts.slice(MAX_PARTS - 1))),
+		total: String(lengthOf(parts)),
+	};
+	const text = await saying(message, tools, { phrase: "cut", values });
+	return [...parts.slice(0, MAX_PARTS - 1), [{ text, style: {} }]];
 }
 
 async function sendPart(

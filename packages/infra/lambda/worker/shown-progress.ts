@@ -15,15 +15,21 @@ const MAX_CALL_MS = 3_000;
 export class ShownProgress {
 	readonly #message: QueuedMessage;
 	readonly #secrets: ChannelSecrets;
+	readonly #note: (shown: string) => Promise<void>;
 	readonly #stopped = new AbortController();
 	readonly #showing: Promise<void>;
 	#shown: string | undefined;
 	#isLogged = false;
 
-	/** Shows the sign. Nothing waits for it. */
-	constructor(message: QueuedMessage, secrets: ChannelSecrets) {
+	/** Shows the sign. Nothing waits for it. @param note remembers what `removeSign` needs */
+	constructor(
+		message: QueuedMessage,
+		secrets: ChannelSecrets,
+		note: (shown: string) => Promise<void>,
+	) {
 		this.#message = message;
 		this.#secrets = secrets;
+		this.#note = note;
 		this.#showing = this.#keepShowing();
 	}
 
@@ -36,13 +42,7 @@ export class ShownProgress {
 	async end(): Promise<void> {
 		this.stop();
 		await this.#showing;
-		const { channel, replyTo } = this.#message;
-		const shown = this.#shown;
-		if (shown === undefined) return;
-		await this.#try(async (signal) => {
-			const secret = await this.#secrets.current(channel);
-			await OUTBOUND[channel].progress.remove?.(shown, replyTo, secret, signal);
-		});
+		await removeSign(this.#message, this.#secrets, this.#shown);
 	}
 
 	async #keepShowing(): Promise<void> {
@@ -52,7 +52,10 @@ export class ShownProgress {
 		do {
 			await this.#try(async (callSignal) => {
 				const secret = await this.#secrets.current(channel);
-				this.#shown = (await progress.show(replyTo, secret, callSignal)) ?? this.#shown;
+				const shown = await progress.show(replyTo, secret, callSignal);
+				if (shown === undefined || shown === this.#shown) return;
+				this.#shown = shown;
+				await this.#note(shown);
 			});
 			if (progress.everyMs === undefined) return;
 			await wait(progress.everyMs, undefined, { signal }).catch(() => {});
@@ -68,4 +71,21 @@ export class ShownProgress {
 			this.#isLogged = true;
 		}
 	}
+}
+
+/** Tries twice, because it would stay forever. @param shown undefined if nothing is shown */
+export async function removeSign(
+	{ channel, replyTo, deliveryId }: QueuedMessage,
+	secrets: ChannelSecrets,
+	shown: string | undefined,
+): Promise<void> {
+	if (shown === undefined) return;
+	const remove = async () => {
+		const signal = AbortSignal.timeout(MAX_CALL_MS);
+		const secret = await secrets.current(channel);
+		await OUTBOUND[channel].progress.remove?.(shown, replyTo, secret, signal);
+	};
+	await remove()
+		.catch(remove)
+		.catch((error: unknown) => logger.info("worker.progress-sign-left", { deliveryId, error }));
 }
