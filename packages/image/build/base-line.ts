@@ -9,7 +9,7 @@ export interface Base {
 
 const LINE = /^ARG BASE=([^\s:@]+):([^\s:@]+)(?:@(sha256:[0-9a-f]{64}))?$/m;
 
-/** @throws Error if there is none, or one without a tag */
+/** @throws Error if the Containerfile names no base image, or one without a tag */
 export function baseIn(containerfile: string): Base {
 	const [, name, tag, digest] = LINE.exec(containerfile) ?? [];
 	if (name === undefined || tag === undefined)

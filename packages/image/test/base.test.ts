@@ -29,7 +29,7 @@ afterEach(async () => {
 /** A registry that has one image, and gives anybody a token. */
 async function registry(body = LIST): Promise<string> {
 	server = createServer((request, response) => {
-		const { pathname, searchParams } = new URL(request.url ?? "", "http://registry");
+		const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
 		const isToken = pathname === "/token" && searchParams.get("scope") === "repository:a/node:pull";
 		if (isToken) return response.end(JSON.stringify({ token: "for-a-node" }));
 		if (request.headers.authorization !== "Bearer for-a-node")

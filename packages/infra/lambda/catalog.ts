@@ -15,7 +15,7 @@ const EN = {
 	stopped: "Stopped.",
 	edited: "I do not read edits. If your agent should know, please send it as a new message.",
 	stranger:
-		"I work only for people who were allowed to use me. Your id is {sender}. Please give it to whoever runs this bot.",
+		"I work only for people who were allowed to use me. Your id is {sender}. Please give it to the person who runs this bot.",
 	whoami: "Your id is {sender}. You are the user {user}.",
 	help: "Write to your agent, and send images or text files with it. Commands:\n/new begins a new conversation\n/stop ends what your agent is doing\n/status shows the model and the conversation\n/whoami shows your id\n/commands lists all commands of your agent",
 	cut: "The rest of this answer is left out, because it is too long for the chat: {left} of {total} characters. Please ask for it in parts.",

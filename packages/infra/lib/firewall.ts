@@ -63,7 +63,7 @@ export class Firewall extends Construct {
 
 	/**
 	 * The value of `PROBE_HEADER` with which this deployment reaches Telegram's path. It replaces only
-	 * the address, not Telegram's secret. Whoever may read the stack knows it.
+	 * the address, not Telegram's secret. Anyone who may read the stack knows it.
 	 */
 	static readonly probeKey = Fn.select(2, Fn.split("/", Aws.STACK_ID));
 

@@ -60,8 +60,8 @@ export class Issuer extends Construct {
 	}
 
 	/**
-	 * Lets one role sign, and denies it to everyone else, administrators included: whoever can sign is
-	 * every user. docs/security.md says how an administrator gets around it.
+	 * Lets one role sign, and denies it to everyone else, administrators included: a token for any user
+	 * can be made with this key. docs/security.md says how an administrator gets around it.
 	 */
 	allowSigning(role: iam.Role): void {
 		allow(role, "SignTokens", ["kms:Sign", "kms:GetPublicKey"], [this.signingKey.keyArn]);

@@ -87,7 +87,7 @@ function read(update: Json, { nowMs }: Delivery): Content {
 	};
 }
 
-/** What the agent can be told of a message, and what it cannot. */
+/** The parts of a message that the agent can read, and those that it cannot. */
 function saidIn(message: Json): Said {
 	const origin = forwardedFrom(message.forward_origin);
 	const lines = [textIn(message), ...spoken(message)].filter((line) => line !== undefined);

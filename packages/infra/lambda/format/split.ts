@@ -4,7 +4,7 @@
  *
  * Splits after a blank line, otherwise after a line, a sentence or a space, if one is in the second
  * half of the part. It never cuts a surrogate pair. Not guaranteed: a code block that is longer
- * than a part is split, between lines if it has any.
+ * than a part stays whole. It is split too, at the end of a line where possible.
  */
 import { plainText, type Span } from "./rich-text.ts";
 

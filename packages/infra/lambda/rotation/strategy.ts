@@ -9,7 +9,7 @@ export interface Replacement {
 export interface Strategy {
 	/** The fields without which the channel does not work. */
 	readonly fields: readonly string[];
-	/** The field that each proposal makes anew with random numbers. */
+	/** The field for which each proposal generates a new random value. */
 	readonly generated?: string;
 	/**
 	 * @param staged the operator's fields

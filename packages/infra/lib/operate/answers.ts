@@ -102,8 +102,8 @@ export async function chooseSettings(
 }
 
 /**
- * Users from options, and for a new stack from the settings, which would bring back whoever was
- * removed from the table of an existing one. For a new stack, a person is asked if there are none.
+ * Users from options, and for a new stack from the settings, which would bring back users who
+ * were removed from the table of an existing one. For a new stack, a person is asked if there are none.
  * @throws ToolError USAGE
  */
 export async function chooseUsers(

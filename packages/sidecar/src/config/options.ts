@@ -254,7 +254,7 @@ export const OPTIONS = {
 		default: "resume",
 		example: "end",
 		meaning:
-			"With --listen and OpenClaw: what becomes of a turn that still runs when the machine ends. The next machine takes it up (`resume`), or nobody does (`end`).",
+			"With --listen and OpenClaw: how to treat a turn that still runs when the machine ends. The next machine takes it up (`resume`), or it is aborted (`end`).",
 	}),
 	agentReadyPath: needed({
 		name: "agent-ready-path",
@@ -290,7 +290,7 @@ export const OPTIONS = {
 		defaultText: "`log` with --listen, otherwise `inherit`",
 		example: "log",
 		meaning:
-			"What becomes of the lines that the agent prints: events in the sidecar's log, limited in length and rate (`log`), or the sidecar's own stdout and stderr (`inherit`). Whoever reads metrics or alarms from these streams needs `log`; see docs/security.md.",
+			"Where the agent's output goes: to events in the sidecar's log, limited in length and rate (`log`), or to the sidecar's own stdout and stderr (`inherit`). Use `log` if you read metrics or alarms from these streams; see docs/security.md.",
 	}),
 	modelUpstream: optional({
 		name: "model-upstream",

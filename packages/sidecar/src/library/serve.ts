@@ -47,7 +47,7 @@ export interface ServeOptions extends RunOptions {
 	readonly agentUrl?: string;
 	/** Default `/readyz`. */
 	readonly agentReadyPath?: string;
-	/** What becomes of a turn that still runs at the end. Default `resume`. */
+	/** How to treat a turn that still runs at the end. Default `resume`. */
 	readonly interruptedTurns?: "resume" | "end";
 	/** E.g. `10MB`. Default `100MB`. */
 	readonly maxBody?: string;
