@@ -1,5 +1,5 @@
 /** `pnpm infra:repair NAME`. */
-import { runAsProcess } from "../lib/operate/command-line.ts";
-import { runRepairTool } from "../lib/operate/repair-tool.ts";
+import { runAsProcess } from "../tools/command-line.ts";
+import { runRepairTool } from "../tools/repair-tool.ts";
 
 await runAsProcess(runRepairTool);

@@ -1,5 +1,5 @@
 /** `pnpm infra:users add|list|remove|stop|erase`. */
-import { runAsProcess } from "../lib/operate/command-line.ts";
-import { runUsersTool } from "../lib/operate/users-tool.ts";
+import { runAsProcess } from "../tools/command-line.ts";
+import { runUsersTool } from "../tools/users-tool.ts";
 
 await runAsProcess(runUsersTool);

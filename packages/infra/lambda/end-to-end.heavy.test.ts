@@ -49,7 +49,7 @@ let keys: readonly [string, string];
 
 beforeAll(async () => {
 	if (moto === undefined) return;
-	vi.doMock("./log.ts", () => ({ logger: createLogger("silent") }));
+	vi.doMock("./shared/log.ts", () => ({ logger: createLogger("silent") }));
 	const table = await startTable();
 	servers.push(table, moto);
 	await table.allow({

@@ -6,10 +6,10 @@
  * paths are served.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { once, required } from "./environment.ts";
-import { logger } from "./log.ts";
-import { ALGORITHM, SigningKey } from "./signing-key.ts";
-import { json } from "./webhook/refusal.ts";
+import { once, required } from "./shared/environment.ts";
+import { logger } from "./shared/log.ts";
+import { json } from "./shared/refusal.ts";
+import { ALGORITHM, SigningKey } from "./shared/signing-key.ts";
 
 /** A replaced key must not be trusted for longer than tokens live. */
 const CACHE = { "cache-control": "public, max-age=300" };

@@ -20,7 +20,7 @@ const lines: string[] = [];
 let handler: typeof import("./retention.ts").handler;
 
 beforeAll(async () => {
-	vi.doMock("./log.ts", () => ({
+	vi.doMock("./shared/log.ts", () => ({
 		logger: createLogger("info", { write: (line: string) => void lines.push(line) }),
 	}));
 	handler = (await import("./retention.ts")).handler;

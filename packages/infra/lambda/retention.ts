@@ -11,11 +11,11 @@
  */
 import type { Context, SQSEvent, SQSRecord } from "aws-lambda";
 import { namespaces, retain } from "openclaw-sidecar";
-import { required } from "./environment.ts";
-import { logger } from "./log.ts";
 import { takePage } from "./retention/page.ts";
 import { countOthers, send } from "./retention/queue.ts";
 import { parseTask } from "./retention/task.ts";
+import { required } from "./shared/environment.ts";
+import { logger } from "./shared/log.ts";
 
 /** Time to end a namespace's requests. */
 const RESERVE_MS = 20_000;

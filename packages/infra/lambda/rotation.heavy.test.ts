@@ -42,7 +42,7 @@ let SecretId: string;
 
 beforeAll(async () => {
 	if (moto === undefined) return;
-	vi.doMock("./log.ts", () => ({
+	vi.doMock("./shared/log.ts", () => ({
 		logger: createLogger("info", { write: (line: string) => void lines.push(line) }),
 	}));
 	servers.push(await startTable(), moto);

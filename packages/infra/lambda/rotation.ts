@@ -13,13 +13,13 @@
 import type { SecretsManagerRotationEvent } from "aws-lambda";
 import { isChannelName } from "./channels/by-name.ts";
 import type { ChannelName } from "./channels/channel.ts";
-import { required } from "./environment.ts";
 import { feishu } from "./rotation/feishu.ts";
 import { slack } from "./rotation/slack.ts";
 import { rehearse, takeStep } from "./rotation/steps.ts";
 import type { Strategy } from "./rotation/strategy.ts";
 import { telegram } from "./rotation/telegram.ts";
 import { Versions } from "./rotation/versions.ts";
+import { required } from "./shared/environment.ts";
 
 export type RotationEvent = SecretsManagerRotationEvent | { readonly SecretId: string };
 

@@ -41,7 +41,7 @@ beforeAll(async () => {
 		"telegram.5": "jürgen",
 		"telegram.6": "mei",
 	});
-	vi.doMock("./log.ts", async () => {
+	vi.doMock("./shared/log.ts", async () => {
 		const { createLogger } = await import("openclaw-sidecar");
 		return { logger: createLogger("info", { write: (line: string) => void lines.push(line) }) };
 	});

@@ -3,15 +3,15 @@
  *
  * Environment: `CHANNEL_SECRETS` `{"slack": "arn:…"}`, where a channel without a secret is closed;
  * `STATE_TABLE` (partition key `id`, a string; TTL attribute `expiresAt`; get, put and update);
- * `QUEUE_URL` of a FIFO queue; `USERS_TABLE`, see `webhook/allowed-users.ts`.
+ * `QUEUE_URL` of a FIFO queue; `USERS_TABLE`, see `state/allowed-users.ts`.
  *
  * Every answer is JSON. 4xx names the fault of the request, and 503 asks the channel to retry. No
  * answer says why a proof failed.
  */
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
-import { once } from "./environment.ts";
-import { logger } from "./log.ts";
-import { Refusal } from "./webhook/refusal.ts";
+import { once } from "./shared/environment.ts";
+import { logger } from "./shared/log.ts";
+import { Refusal } from "./shared/refusal.ts";
 import { WebhookHandler } from "./webhook/webhook-handler.ts";
 
 const webhook = once(() => new WebhookHandler());

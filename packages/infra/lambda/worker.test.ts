@@ -10,8 +10,8 @@ import { FakeChannel } from "../../testkit/functions/fake-channel.ts";
 import { FakeRuntime } from "../../testkit/functions/fake-runtime.ts";
 import { asInOwnProcess } from "../../testkit/functions/own-process.ts";
 import { type LocalTable, startTable } from "../../testkit/functions/table.ts";
-import { CATALOG } from "./catalog.ts";
-import { deliveryIdOf, type QueuedMessage } from "./message.ts";
+import { CATALOG } from "./shared/catalog.ts";
+import { deliveryIdOf, type QueuedMessage } from "./shared/message.ts";
 
 asInOwnProcess();
 
@@ -27,7 +27,7 @@ let issuerUrl: string;
 let worker: typeof import("./worker.ts").handler;
 
 beforeAll(async () => {
-	vi.doMock("./log.ts", async () => {
+	vi.doMock("./shared/log.ts", async () => {
 		const { createLogger } = await import("openclaw-sidecar");
 		return { logger: createLogger("info", { write: (line: string) => void lines.push(line) }) };
 	});

@@ -5,21 +5,21 @@
  * kms:Sign and kms:GetPublicKey), `ISSUER`, `AUDIENCE`, `CHANNEL_SECRETS`, `STATE_TABLE` (get,
  * update, delete), `USERS_TABLE` (get), `QUEUE_URL` (needs sqs:ChangeMessageVisibility) and
  * `MAX_RECEIVES`, the redrive policy's maxReceiveCount: after the last attempt the user is informed.
- * `PIECE_WAIT_MS`, for tests: see `pastes.ts`. `FEISHU_API_URL` is set for Lark.
+ * `PIECE_WAIT_MS`, for tests: see `state/pastes.ts`. `FEISHU_API_URL` is set for Lark.
  *
  * A message is asked at most once and answered at least once. The queue's visibility timeout must
  * be longer than the function's.
  */
 import type { Context, SQSBatchResponse, SQSEvent } from "aws-lambda";
-import { ChannelSecrets } from "./channel-secrets.ts";
-import { once, parseJson, required, requiredStrings } from "./environment.ts";
-import { QueuedMessage } from "./message.ts";
-import { Pastes } from "./pastes.ts";
-import { SigningKey } from "./signing-key.ts";
-import { openTable } from "./state-table.ts";
-import { Stops } from "./stops.ts";
-import { AllowedUsers } from "./webhook/allowed-users.ts";
-import { Answers } from "./worker/answers.ts";
+import { ChannelSecrets } from "./shared/channel-secrets.ts";
+import { once, parseJson, required, requiredStrings } from "./shared/environment.ts";
+import { QueuedMessage } from "./shared/message.ts";
+import { SigningKey } from "./shared/signing-key.ts";
+import { AllowedUsers } from "./state/allowed-users.ts";
+import { Answers } from "./state/answers.ts";
+import { Pastes } from "./state/pastes.ts";
+import { Stops } from "./state/stops.ts";
+import { openTable } from "./state/table.ts";
 import { handleMessage } from "./worker/handle-message.ts";
 import { handleBatch, receiveCount } from "./worker/queue.ts";
 

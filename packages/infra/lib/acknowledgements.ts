@@ -5,8 +5,8 @@
  */
 import { type CfnElement, type Stack, Token, Validations } from "aws-cdk-lib";
 import type { IConstruct } from "constructs";
-import type { Config } from "./config.ts";
-import { modelOfProfile } from "./models.ts";
+import type { Config } from "./settings/config.ts";
+import { modelOfProfile } from "./settings/models.ts";
 
 export interface Acknowledgement {
 	/** Path of the construct below the stack. */

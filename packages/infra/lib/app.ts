@@ -2,7 +2,7 @@
 import { App, type AppProps } from "aws-cdk-lib";
 import flags from "aws-cdk-lib/recommended-feature-flags.json" with { type: "json" };
 import { acknowledge } from "./acknowledgements.ts";
-import { type Config, readConfig } from "./config.ts";
+import { type Config, readConfig } from "./settings/config.ts";
 import { OpenClawStack } from "./stack.ts";
 
 export interface Installation {
@@ -27,7 +27,7 @@ export function makeStack(props: AppProps, env?: NodeJS.ProcessEnv): Installatio
 	// warning.
 	const context = { ...flags, "@aws-cdk/core:validateAgainstDefaultRules": true, ...props.context };
 	const app = new App({ ...props, context });
-	const config = readConfig(app.node, env);
+	const config = readConfig(app.node.getAllContext(), env);
 	const stack = new OpenClawStack(app, config);
 	return { app, stack, config };
 }

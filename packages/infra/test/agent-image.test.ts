@@ -5,8 +5,8 @@ import { join } from "node:path";
 import { App, CfnWaitConditionHandle, Stack } from "aws-cdk-lib";
 import { Annotations, Match } from "aws-cdk-lib/assertions";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { agentImage, buildArgsOn, emulationNote } from "../lib/agent-image.ts";
-import { readConfig } from "../lib/config.ts";
+import { agentImage, buildArgsOn, emulationNote } from "../lib/machines/agent-image.ts";
+import { readConfig } from "../lib/settings/config.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
 const URI = `222222222222.dkr.ecr.eu-west-1.amazonaws.com/team/openclaw@${DIGEST}`;
@@ -17,7 +17,7 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
-const config = (context: Record<string, unknown>) => readConfig(new App({ context }).node, {});
+const config = (context: Record<string, unknown>) => readConfig(context, {});
 
 /** The image in a stack of its own, and what the CLI is told to build. */
 function synthesised(context: Record<string, unknown>) {

@@ -16,7 +16,7 @@ export type AlarmState = "OK" | "ALARM";
 
 export interface EvaluatedAlarm {
 	readonly id: string;
-	/** As `lib/observability/alarms.ts` names it. */
+	/** As `lib/watch/alarms.ts` names it. */
 	readonly name: string;
 	/** Metrics by the name in the expression; without one, the only metric is `value`. */
 	readonly inputs: readonly string[];

@@ -1,14 +1,12 @@
 /** Tests what synth refuses, and that each message says what to change. */
 import { readFileSync } from "node:fs";
-import { App } from "aws-cdk-lib";
 import { describe, expect, test } from "vitest";
-import { readConfig, settings } from "../lib/config.ts";
-import { checkZones, REGIONS } from "../lib/regions.ts";
-import { withSettings } from "../lib/settings-table.ts";
+import { readConfig, settings } from "../lib/settings/config.ts";
+import { checkZones, REGIONS } from "../lib/settings/regions.ts";
+import { withSettings } from "../pages/settings-table.ts";
 import { synthesise } from "./synth.ts";
 
-const config = (context: Record<string, unknown>, env = {}) =>
-	readConfig(new App({ context }).node, env);
+const config = (context: Record<string, unknown>, env = {}) => readConfig(context, env);
 
 describe("settings", () => {
 	test("come from context, also as text from the command line", () => {

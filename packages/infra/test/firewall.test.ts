@@ -2,7 +2,7 @@
 import { BlockList, isIPv4 } from "node:net";
 import type { Template } from "aws-cdk-lib/assertions";
 import { describe, expect, test } from "vitest";
-import { pauseAfterS } from "../lambda/worker/queue.ts";
+import { pauseAfterS } from "../lambda/worker/attempts.ts";
 import { synthesise } from "./synth.ts";
 
 interface Request {

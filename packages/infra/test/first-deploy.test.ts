@@ -3,13 +3,12 @@
  * configuration that can answer somebody.
  */
 import { readFileSync } from "node:fs";
-import { App } from "aws-cdk-lib";
 import type { Template } from "aws-cdk-lib/assertions";
 import { beforeAll, describe, expect, test } from "vitest";
-import { OWN_BOOTSTRAP } from "../lib/bootstrap.ts";
-import { readConfig } from "../lib/config.ts";
-import { hostsOf, unreachableHosts } from "../lib/hosts.ts";
-import { REGIONS } from "../lib/regions.ts";
+import { OWN_BOOTSTRAP } from "../lib/settings/bootstrap.ts";
+import { readConfig } from "../lib/settings/config.ts";
+import { hostsOf, unreachableHosts } from "../lib/settings/hosts.ts";
+import { REGIONS } from "../lib/settings/regions.ts";
 import { contextOf, type Mode, type Synthesised, synthesise } from "./synth.ts";
 
 const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer"] satisfies Mode[];
@@ -111,7 +110,7 @@ test("the image is in a repository that other CDK apps of the account do not use
 	}
 });
 
-const configOf = (context: Record<string, unknown>) => readConfig(new App({ context }).node, {});
+const configOf = (context: Record<string, unknown>) => readConfig(context, {});
 const refused = (context: Record<string, unknown>) => expect(() => configOf(context));
 
 describe("the hosts that a machine must reach", () => {

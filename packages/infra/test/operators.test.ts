@@ -7,7 +7,7 @@ import {
 	manageUsers,
 	repairNamespace,
 	type Statement,
-} from "../lib/operate/session.ts";
+} from "../tools/session.ts";
 import { ACCOUNT, Deployed, type PolicyDocument, REGION } from "./deployed.ts";
 import { synthesise } from "./synth.ts";
 

@@ -11,7 +11,7 @@ import { openStore } from "../../sidecar/src/store/open.ts";
 import type { ObjectStore } from "../../sidecar/src/store/port.ts";
 import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s3-server.ts";
 import { s3TestServer } from "../../testkit/store/s3-server.ts";
-import { NAMESPACE } from "../lib/user-identity.ts";
+import { NAMESPACE } from "../lib/access/user-identity.ts";
 import { ACCOUNT, Deployed, type PolicyDocument } from "./deployed.ts";
 import { synthesise } from "./synth.ts";
 
@@ -323,6 +323,13 @@ describe("every other principal", () => {
 		expect(
 			await judge(open, sweeper(open), { action: "s3:DeleteObject", key: "users/anna/MEMORY.md" }),
 		).toEqual(DENIED);
+		// A tag's key says all that retention needs.
+		const tag = "users/anna/tags/before-upgrade/00000001-000000000029";
+		for (const action of ["s3:GetObject", "s3:DeleteObject"])
+			expect(await judge(open, sweeper(open), { action, key: tag })).toEqual(DENIED);
+		expect(
+			await judge(open, sweeper(open), { action: "s3:ListBucket", key: "users/anna/tags/" }),
+		).toBe(ALLOWED);
 		expect(
 			await judge(open, sweeper(open), { action: "s3:DeleteObjectVersion", key: theirs }),
 		).toEqual(DENIED);

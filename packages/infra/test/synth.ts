@@ -9,7 +9,7 @@ import { type AppProps, Validations } from "aws-cdk-lib";
 import { Template } from "aws-cdk-lib/assertions";
 import { AwsSolutionsChecks } from "cdk-nag";
 import { makeInstallation, makeStack } from "../lib/app.ts";
-import type { Config } from "../lib/config.ts";
+import type { Config } from "../lib/settings/config.ts";
 import type { OpenClawStack } from "../lib/stack.ts";
 
 export type Mode = "public" | "new-vpc" | "existing-vpc" | "own-issuer";
@@ -108,4 +108,22 @@ export function contextOf(mode: Mode): Record<string, unknown> {
 
 function readJson(path: string): unknown {
 	return JSON.parse(readFileSync(new URL(`../examples/${path}`, import.meta.url), "utf8"));
+}
+
+/**
+ * Properties of the only resource of its type, or of the only one with this prefix of its logical
+ * id.
+ */
+export function properties<T = Readonly<Record<string, unknown>>>(
+	template: Template,
+	type: string,
+	idPrefix = "",
+): T {
+	const found = Object.entries(template.findResources(type)).filter(([id]) =>
+		id.startsWith(idPrefix),
+	);
+	const [only, ...others] = found;
+	if (only === undefined || others.length > 0)
+		throw new Error(`${type}: ${found.map(([id]) => id).join(", ") || "none"}`);
+	return (only[1] as { readonly Properties: T }).Properties;
 }

@@ -14,7 +14,7 @@ export function alarmTable(template: Template): string {
 	return [
 		"# Alarms",
 		"",
-		"Each alarm goes to the topic `Alarms`. `packages/infra/test/alarms.test.ts` generates this page from the template and evaluates every alarm over series of values. The thresholds are in `packages/infra/lib/observability/alarms.ts`.",
+		"Each alarm goes to the topic `Alarms`. `packages/infra/test/alarms.test.ts` generates this page from the template and evaluates every alarm over series of values. The thresholds are in `packages/infra/lib/watch/alarms.ts`.",
 		"",
 		"An alarm's name in CloudWatch begins with the stack's name and `Observability`, followed by the name below. Run saved queries in CloudWatch, *Logs Insights*, *Queries*, in the folder with the stack's name. *Without data* says what happens if no value arrives, as on a night without users.",
 		"",
@@ -92,7 +92,7 @@ export function wildcardTable(
 	return [
 		"# Wildcards in IAM",
 		"",
-		"`packages/infra/test/stack.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Deny statements are left out: they should match widely.",
+		"`packages/infra/test/stack/whole.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Deny statements are left out: they should match widely.",
 		"",
 		"| where | allows | on | why |",
 		"|---|---|---|---|",

@@ -5,7 +5,7 @@
  * the URL, which holds the bot's token at Telegram, nor anything that was sent.
  */
 import { setTimeout as wait } from "node:timers/promises";
-import { isRecord, parseJson } from "../environment.ts";
+import { isRecord, parseJson } from "../shared/environment.ts";
 
 const TIMEOUT_MS = 10_000;
 const DOWNLOAD_TIMEOUT_MS = 60_000;

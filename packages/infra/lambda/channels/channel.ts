@@ -7,9 +7,9 @@
  * others would read the answer.
  */
 import type { Span } from "../format/rich-text.ts";
-import type { Attachment, Said } from "../message.ts";
-import type { Delivery } from "../webhook/delivery.ts";
-import { Refusal } from "../webhook/refusal.ts";
+import type { Attachment, Said } from "../shared/message.ts";
+import { Refusal } from "../shared/refusal.ts";
+import type { Delivery } from "./delivery.ts";
 
 export type ChannelName = "feishu" | "telegram" | "slack";
 

@@ -1,7 +1,7 @@
 /** Calls to the API of Feishu and Lark: https://open.feishu.cn/document */
 import { feishuPost } from "../format/feishu-post.ts";
 import { plainText } from "../format/rich-text.ts";
-import type { Attachment } from "../message.ts";
+import type { Attachment } from "../shared/message.ts";
 import { type Answer, type CallOptions, ChannelFailure, call, download } from "./call.ts";
 import type { Outbound, ProgressSign, ReplyPart, SecretFields } from "./channel.ts";
 import { feishuUrl, tenantToken } from "./feishu-token.ts";

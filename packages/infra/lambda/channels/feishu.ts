@@ -5,14 +5,14 @@
  * The secret has `app_id`, `app_secret`, `encrypt_key` and `verification_token`. `FEISHU_API_URL`
  * is `https://open.larksuite.com` for Lark.
  */
-import { isRecord, parseJson } from "../environment.ts";
-import type { Attachment, Said, Unread } from "../message.ts";
-import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
-import { checkWindow, isSame } from "../webhook/proofs.ts";
-import { Refusal } from "../webhook/refusal.ts";
+import { isRecord, parseJson } from "../shared/environment.ts";
+import type { Attachment, Said, Unread } from "../shared/message.ts";
+import { Refusal } from "../shared/refusal.ts";
 import { type Channel, type Content, field, ignored, type SecretFields } from "./channel.ts";
+import { type Delivery, jsonObjectOf } from "./delivery.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";
 import { feishuUrl } from "./feishu-token.ts";
+import { checkWindow, isSame } from "./proofs.ts";
 
 const ID = /^[A-Za-z0-9_-]{1,80}$/;
 

@@ -6,8 +6,8 @@
 import { EventDispatcher, LoggerLevel } from "@larksuiteoapi/node-sdk";
 import { describe, expect, test } from "vitest";
 import { feishuBody, feishuEvent, SECRETS } from "../../../testkit/functions/channel-requests.ts";
-import type { Delivery } from "../webhook/delivery.ts";
-import { Refusal } from "../webhook/refusal.ts";
+import { Refusal } from "../shared/refusal.ts";
+import type { Delivery } from "./delivery.ts";
 import { feishu } from "./feishu.ts";
 import { decryptEvent, signatureOf } from "./feishu-cipher.ts";
 import { slack } from "./slack.ts";

@@ -1,8 +1,9 @@
 /** Calls to Slack's Web API: https://docs.slack.dev/reference/methods */
-import { isRecord } from "../environment.ts";
+
 import { plainText } from "../format/rich-text.ts";
 import { slackBlocks } from "../format/slack-blocks.ts";
-import type { Attachment } from "../message.ts";
+import { isRecord } from "../shared/environment.ts";
+import type { Attachment } from "../shared/message.ts";
 import { type Answer, type CallOptions, ChannelFailure, call, download } from "./call.ts";
 import {
 	field,

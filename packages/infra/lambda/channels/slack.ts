@@ -5,12 +5,12 @@
  * The secret has `signing_secret` and `bot_token`.
  */
 import { createHmac } from "node:crypto";
-import { isRecord } from "../environment.ts";
-import type { Attachment, Said, Unread } from "../message.ts";
-import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
-import { checkWindow, isSame } from "../webhook/proofs.ts";
-import { Refusal } from "../webhook/refusal.ts";
+import { isRecord } from "../shared/environment.ts";
+import type { Attachment, Said, Unread } from "../shared/message.ts";
+import { Refusal } from "../shared/refusal.ts";
 import { type Channel, type Content, field, ignored } from "./channel.ts";
+import { type Delivery, jsonObjectOf } from "./delivery.ts";
+import { checkWindow, isSame } from "./proofs.ts";
 
 const ID = /^[A-Z0-9]{2,32}$/;
 const TIMESTAMP = /^\d{1,12}(\.\d{1,12})?$/;

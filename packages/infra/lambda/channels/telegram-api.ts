@@ -1,8 +1,9 @@
 /** Calls to Telegram's Bot API: https://core.telegram.org/bots/api */
-import { isRecord } from "../environment.ts";
+
 import { plainText } from "../format/rich-text.ts";
 import { telegramHtml } from "../format/telegram-html.ts";
-import type { Attachment } from "../message.ts";
+import { isRecord } from "../shared/environment.ts";
+import type { Attachment } from "../shared/message.ts";
 import { type Answer, ChannelFailure, call, download } from "./call.ts";
 import {
 	field,

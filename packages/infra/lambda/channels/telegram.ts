@@ -5,12 +5,12 @@
  *
  * The secret has `bot_token` and `secret_token`.
  */
-import { isRecord } from "../environment.ts";
-import type { Attachment, Said, Unread } from "../message.ts";
-import { type Delivery, jsonObjectOf } from "../webhook/delivery.ts";
-import { isSame } from "../webhook/proofs.ts";
-import { Refusal } from "../webhook/refusal.ts";
+import { isRecord } from "../shared/environment.ts";
+import type { Attachment, Said, Unread } from "../shared/message.ts";
+import { Refusal } from "../shared/refusal.ts";
 import { type Channel, type Content, field, ignored } from "./channel.ts";
+import { type Delivery, jsonObjectOf } from "./delivery.ts";
+import { isSame } from "./proofs.ts";
 
 /**
  * Telegram keeps undelivered updates for 24 hours. A narrower window would lose messages written

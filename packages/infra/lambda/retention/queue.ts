@@ -1,6 +1,6 @@
 /** Retention's queue, as its function sees it. */
 import { GetQueueAttributesCommand, SendMessageBatchCommand, SQSClient } from "@aws-sdk/client-sqs";
-import { once, required } from "../environment.ts";
+import { once, required } from "../shared/environment.ts";
 import type { RetentionTask } from "./task.ts";
 
 /** SQS takes this many messages in a request. */

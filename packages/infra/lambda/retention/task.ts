@@ -4,7 +4,7 @@
  * `start`: from the schedule; begins a round, unless one is running. `list`: makes messages of the
  * next names, and one more `list` that continues after them. `sweep`: one namespace.
  */
-import { isRecord, parseJson } from "../environment.ts";
+import { isRecord, parseJson } from "../shared/environment.ts";
 
 export type RetentionTask =
 	| { readonly task: "start" }

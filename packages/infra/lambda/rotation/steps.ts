@@ -13,7 +13,7 @@
  */
 import type { SecretsManagerRotationEventStep } from "aws-lambda";
 import type { SecretFields } from "../channels/channel.ts";
-import { logger } from "../log.ts";
+import { logger } from "../shared/log.ts";
 import {
 	changedFields,
 	has,

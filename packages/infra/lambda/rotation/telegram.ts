@@ -10,7 +10,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { field, type SecretFields } from "../channels/channel.ts";
 import { UPDATES } from "../channels/telegram.ts";
 import { callTelegram } from "../channels/telegram-api.ts";
-import { isRecord, required } from "../environment.ts";
+import { isRecord, required } from "../shared/environment.ts";
 import { has, type Replacement, RotationFailure, type Strategy } from "./strategy.ts";
 
 /** Random bytes of a secret. Telegram accepts up to 256 characters of `A-Z a-z 0-9 _ -`. */

@@ -7,9 +7,9 @@ import {
 	SecretsManagerClient,
 	UpdateSecretVersionStageCommand,
 } from "@aws-sdk/client-secrets-manager";
-import { readSecret, STAGED } from "../channel-secrets.ts";
 import type { SecretFields } from "../channels/channel.ts";
-import { isRecord, parseJson } from "../environment.ts";
+import { readSecret, STAGED } from "../shared/channel-secrets.ts";
+import { isRecord, parseJson } from "../shared/environment.ts";
 
 export class Versions {
 	readonly #client = new SecretsManagerClient({});

@@ -7,24 +7,23 @@
  * once a day, and once more if they ask with a command, so that an operator can allow them.
  */
 import { createHash } from "node:crypto";
-import { GetItemCommand, PutItemCommand } from "@aws-sdk/client-dynamodb";
 import { SendMessageCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { APIGatewayProxyEvent, APIGatewayProxyResult } from "aws-lambda";
 import { encodeUserId } from "openclaw-sidecar";
-import { QUICK } from "../aws-limits.ts";
-import { ChannelSecrets } from "../channel-secrets.ts";
 import { CHANNELS, isChannelName } from "../channels/by-name.ts";
 import type { ChannelMessage, ChannelName, Opened } from "../channels/channel.ts";
-import { required, requiredStrings } from "../environment.ts";
-import { logger } from "../log.ts";
-import { deliveryIdOf, type QueuedMessage } from "../message.ts";
-import { Pastes } from "../pastes.ts";
-import { openTable, provedId, secondsFrom, type Table } from "../state-table.ts";
-import { Stops } from "../stops.ts";
-import { AllowedUsers } from "./allowed-users.ts";
-import { Deliveries } from "./deliveries.ts";
-import { type Delivery, deliveryOf } from "./delivery.ts";
-import { json, Refusal } from "./refusal.ts";
+import { type Delivery, deliveryOf } from "../channels/delivery.ts";
+import { QUICK } from "../shared/aws-limits.ts";
+import { ChannelSecrets } from "../shared/channel-secrets.ts";
+import { required, requiredStrings } from "../shared/environment.ts";
+import { logger } from "../shared/log.ts";
+import { deliveryIdOf, type QueuedMessage } from "../shared/message.ts";
+import { json, Refusal } from "../shared/refusal.ts";
+import { AllowedUsers } from "../state/allowed-users.ts";
+import { Deliveries } from "../state/deliveries.ts";
+import { Pastes } from "../state/pastes.ts";
+import { Stops } from "../state/stops.ts";
+import { keptFor, openTable, provedId, type Table } from "../state/table.ts";
 
 const PROOF_KEPT_DAYS = 30;
 
@@ -63,22 +62,13 @@ export class WebhookHandler {
 			for (const secret of await this.#secrets.replacing(channel, delivery.nowMs)) {
 				const opened = openOrUndefined(() => open(delivery, secret));
 				if (opened === undefined) continue;
-				await this.#noteProof(provedId(provedWith, secret), delivery.nowMs);
+				// A rotation accepts an operator's key only once the channel has signed with it.
+				const kept = keptFor(PROOF_KEPT_DAYS, delivery.nowMs);
+				await this.#table.put(provedId(provedWith, secret), kept);
 				return opened;
 			}
 			throw error;
 		}
-	}
-
-	/** A rotation accepts an operator's key only once the channel has signed with it. */
-	async #noteProof(id: string, nowMs: number): Promise<void> {
-		const { client, TableName } = this.#table;
-		await client.send(
-			new PutItemCommand({
-				TableName,
-				Item: { id: { S: id }, expiresAt: secondsFrom(nowMs, PROOF_KEPT_DAYS) },
-			}),
-		);
 	}
 
 	async #take(
@@ -168,18 +158,12 @@ export class WebhookHandler {
 	}
 
 	async #wasTold({ id }: Rule, nowMs: number): Promise<boolean> {
-		const { client, TableName } = this.#table;
-		const { Item } = await client.send(
-			new GetItemCommand({ TableName, Key: { id: { S: id } }, ConsistentRead: true }),
-		);
-		// DynamoDB deletes expired items up to two days later.
-		return Number(Item?.expiresAt?.N) > nowMs / 1_000;
+		const item = await this.#table.get(id);
+		return Number(item?.expiresAt?.N) > nowMs / 1_000;
 	}
 
 	async #noteTold({ id, days }: Rule, nowMs: number): Promise<void> {
-		const { client, TableName } = this.#table;
-		const Item = { id: { S: id }, expiresAt: secondsFrom(nowMs, days) };
-		await client.send(new PutItemCommand({ TableName, Item }));
+		await this.#table.put(id, keptFor(days, nowMs));
 	}
 }
 

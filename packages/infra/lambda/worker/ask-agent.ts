@@ -12,7 +12,7 @@ import {
 	BedrockAgentCoreClient,
 	InvokeAgentRuntimeCommand,
 } from "@aws-sdk/client-bedrock-agentcore";
-import { isRecord, parseJson } from "../environment.ts";
+import { isRecord, parseJson } from "../shared/environment.ts";
 import { sessionIdOf } from "./session-id.ts";
 
 export type Outcome =

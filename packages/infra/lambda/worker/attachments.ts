@@ -5,12 +5,12 @@
  * two APIs. So PDF, which only the other API takes, is refused.
  */
 import { extname } from "node:path";
-import type { Phrase } from "../catalog.ts";
 import { ChannelFailure } from "../channels/call.ts";
 import type { ChannelName, SecretFields } from "../channels/channel.ts";
 import { OUTBOUND } from "../channels/outbound.ts";
-import { logger } from "../log.ts";
-import type { Attachment } from "../message.ts";
+import type { Phrase } from "../shared/catalog.ts";
+import { logger } from "../shared/log.ts";
+import type { Attachment } from "../shared/message.ts";
 
 const MIB = 1024 * 1024;
 const MAX_IMAGES = 8;

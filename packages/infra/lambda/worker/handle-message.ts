@@ -1,21 +1,21 @@
 /**
  * Handles one message, from the queue to the channel. Each step is recorded before it is taken: see
- * `answers.ts`.
+ * `state/answers.ts`.
  */
 import { createHash } from "node:crypto";
-import { type Phrase, say } from "../catalog.ts";
-import type { ChannelSecrets } from "../channel-secrets.ts";
 import { ChannelFailure } from "../channels/call.ts";
 import { OUTBOUND } from "../channels/outbound.ts";
 import { plainText, richText, type Span } from "../format/rich-text.ts";
 import { split } from "../format/split.ts";
-import { logger } from "../log.ts";
-import type { QueuedMessage } from "../message.ts";
-import type { Pastes } from "../pastes.ts";
-import type { SigningKey } from "../signing-key.ts";
-import type { Stops } from "../stops.ts";
-import type { AllowedUsers } from "../webhook/allowed-users.ts";
-import type { Answers, Progress } from "./answers.ts";
+import { type Phrase, say } from "../shared/catalog.ts";
+import type { ChannelSecrets } from "../shared/channel-secrets.ts";
+import { logger } from "../shared/log.ts";
+import type { QueuedMessage } from "../shared/message.ts";
+import type { SigningKey } from "../shared/signing-key.ts";
+import type { AllowedUsers } from "../state/allowed-users.ts";
+import type { Answers, Progress } from "../state/answers.ts";
+import type { Pastes } from "../state/pastes.ts";
+import type { Stops } from "../state/stops.ts";
 import { askAgent, type Outcome, type Runtime } from "./ask-agent.ts";
 import { collect } from "./attachments.ts";
 import { removeSign, ShownProgress } from "./shown-progress.ts";

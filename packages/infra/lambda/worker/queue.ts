@@ -1,16 +1,14 @@
 /**
  * Handles a batch of the queue. Users are independent, but the messages of one user stay in order.
  * After a failure, the rest of that user's messages is left for later, unhandled. Failed messages
- * return after 10, 20, 40 and then every 60 s. The queue's visibility timeout would be too long,
- * because it must exceed the agent's time limit.
+ * return after the pauses of `attempts.ts`. The queue's visibility timeout would be too long, because
+ * it must exceed the agent's time limit.
  */
 import { ChangeMessageVisibilityCommand, SQSClient } from "@aws-sdk/client-sqs";
 import type { SQSBatchResponse, SQSEvent, SQSRecord } from "aws-lambda";
-import { QUICK } from "../aws-limits.ts";
-import { logger } from "../log.ts";
-
-const FIRST_PAUSE_S = 10;
-const MAX_PAUSE_S = 60;
+import { QUICK } from "../shared/aws-limits.ts";
+import { logger } from "../shared/log.ts";
+import { pauseAfterS } from "./attempts.ts";
 
 const client = new SQSClient(QUICK);
 
@@ -48,11 +46,6 @@ async function handleInOrder(
 		}
 	}
 	return [];
-}
-
-/** @param receives the attempts so far */
-export function pauseAfterS(receives: number): number {
-	return Math.min(MAX_PAUSE_S, FIRST_PAUSE_S * 2 ** (receives - 1));
 }
 
 async function bringBackSoon(QueueUrl: string, record: SQSRecord): Promise<void> {

@@ -4,10 +4,10 @@
  * nor fails the turn.
  */
 import { setTimeout as wait } from "node:timers/promises";
-import type { ChannelSecrets } from "../channel-secrets.ts";
 import { OUTBOUND } from "../channels/outbound.ts";
-import { logger } from "../log.ts";
-import type { QueuedMessage } from "../message.ts";
+import type { ChannelSecrets } from "../shared/channel-secrets.ts";
+import { logger } from "../shared/log.ts";
+import type { QueuedMessage } from "../shared/message.ts";
 
 /** A sign that comes later is worth nothing. */
 const MAX_CALL_MS = 3_000;
