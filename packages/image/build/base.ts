@@ -22,7 +22,13 @@ const {
 const text = readFileSync(CONTAINERFILE, "utf8");
 const { digest: known, ...base } = baseIn(text);
 const newest: Base = { ...base, ...(tag !== undefined && { tag }) };
-const digest = await digestOf(newest);
+const digest = await digestOf(newest).catch((error: Error) => {
+	const cause = error.cause instanceof Error ? `: ${error.cause.message}` : "";
+	console.error(
+		`the digest of ${newest.name}:${newest.tag} is not known: ${error.message}${cause}. Run it where that registry can be reached`,
+	);
+	process.exit(1);
+});
 if (digest === known) console.log(`${newest.name}:${newest.tag} is still ${digest}`);
 else if (check) {
 	console.error(

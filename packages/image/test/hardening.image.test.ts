@@ -1,8 +1,8 @@
 /** Tests what an agent in the image can access, with a program in the agent's place. */
 import { hash } from "node:crypto";
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { classifyNode } from "../../sidecar/src/library/doctor/machine-checks.ts";
 import { CLI_BUNDLE } from "../../testkit/cli.ts";
@@ -181,8 +181,14 @@ describe("the image", () => {
 	});
 
 	test("contains the sidecar of this checkout, byte for byte", () => {
-		const inside = inImage("sha256sum", "/opt/openclaw-sidecar/openclaw-sidecar.mjs").split(" ")[0];
-		expect(inside).toBe(hash("sha256", readFileSync(CLI_BUNDLE)));
+		const hashOf = (path: string) => hash("sha256", readFileSync(path));
+		const dist = dirname(CLI_BUNDLE);
+		const parts = readdirSync(dist).filter((name) => name.endsWith(".mjs"));
+		const here = new Map(parts.map((name) => [name, hashOf(join(dist, name))]));
+		here.set("openclaw-sidecar.mjs", hashOf(CLI_BUNDLE));
+		const inside = inImage("sh", "-c", "cd /opt/openclaw-sidecar && sha256sum *.mjs");
+		const lines = inside.split("\n").map((line) => line.split("  "));
+		expect(new Map(lines.map(([sum = "", name = ""]) => [name, sum]))).toEqual(here);
 	});
 
 	test("has the tools of a build argument, without a setuid bit, and lists them", () => {

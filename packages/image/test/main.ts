@@ -4,6 +4,8 @@
  * with a message. If programs for arm64 can be emulated, the image for arm64 is also built, without
  * OpenClaw's warm-up, and pinged once.
  *
+ * Asks Debian which security updates the image lacks, which is an error.
+ *
  * Needs root, for containers and a network namespace. The containers see only an empty loopback
  * interface.
  */
@@ -17,8 +19,10 @@ import { labels } from "../build/labels.ts";
 import { layersOf, layerTable } from "../build/layers.ts";
 import { type Architecture, OWN_ARCHITECTURE, ROOT } from "../build/place.ts";
 import { outputOf, succeeds } from "../build/run.ts";
+import { securityUpdates } from "../build/security-updates.ts";
 import { buildImage } from "../build/tool.ts";
 import { installMissing, whatEmulationLacks, whatIsLacking } from "./prerequisites.ts";
+import { makeSystemdRoot } from "./systemd-root.ts";
 
 const TAG = "localhost/openclaw-sidecar";
 /** The ones that docs/image.md names. */
@@ -79,8 +83,11 @@ async function test(): Promise<void> {
 			`\n${arm64}: assembled in ${build(arm64, "arm64", { OPENCLAW_FIRST_LIFE: "no" }).time}\n`,
 		);
 
-	// Build its program now, while there is a network.
+	for (const image of [own, tools]) requireNoUpdates(image);
+
+	// Made now, while there is a network.
 	await (await startS3Server()).stop();
+	makeSystemdRoot();
 	const images = {
 		OPENCLAW_TEST_IMAGE: own,
 		OPENCLAW_TEST_IMAGE_TOOLS: tools,
@@ -122,6 +129,16 @@ function provideBase(architectures: readonly Architecture[]): string | undefined
 		`${base} cannot be pulled here. A fake takes its place: Debian and Node ${process.versions.node}`,
 	);
 	return makeFakeBase(architectures);
+}
+
+/** A base that lags behind Debian has known vulnerabilities. */
+function requireNoUpdates(image: string): void {
+	const updates = securityUpdates(image);
+	if (updates.length > 0)
+		throw new Error(
+			`${image} lacks security updates of Debian: ${updates.join(", ")}. Run \`pnpm image:base\`; if the newest base lacks them too, name the packages in TOOLS, which installs the newest`,
+		);
+	console.log(`${image}: no security update of Debian is missing`);
 }
 
 /** Reports what is not tested here; if everything must be tested, that is a failure. */

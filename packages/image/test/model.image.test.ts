@@ -11,7 +11,7 @@ import { FakeBedrock } from "../../testkit/model/fake-bedrock.ts";
 import { RecordingSts } from "../../testkit/model/recording-sts.ts";
 import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s3-server.ts";
 import { Container } from "./container.ts";
-import { ask, TIMEOUT_MS, untilPinged } from "./contract.ts";
+import { ask, machineVariables, TIMEOUT_MS, untilPinged } from "./contract.ts";
 import { NameServer } from "./name-server.ts";
 
 const MODEL = "global.anthropic.claude-opus-5";
@@ -39,26 +39,10 @@ afterAll(async () => {
 	rmSync(directory, { recursive: true, force: true });
 });
 
-/** The variables that `packages/infra` gives a machine, and where the fakes are. */
 function machine(name: string): Container {
-	const { issuer, roleArn, bucket, server } = cloud;
-	const settings = {
-		STORE: `s3://${bucket}`,
-		REGION: server.region,
-		ENDPOINT: server.endpoint,
-		IDENTITY: "web-identity",
-		ISSUER: issuer.url,
-		AUDIENCE: issuer.audience,
-		ROLE_ARN: roleArn,
-		METRICS: "true",
-		MODEL_IDS: MODEL,
-	};
 	const env = {
-		...Object.fromEntries(
-			Object.entries(settings).map(([key, value]) => [`OPENCLAW_SIDECAR_${key}`, value]),
-		),
+		...machineVariables(cloud, { METRICS: "true", MODEL_IDS: MODEL }),
 		OPENCLAW_MODEL_ID: MODEL,
-		AWS_REGION: server.region,
 		AWS_ENDPOINT_URL_STS: sts.url,
 		AWS_ENDPOINT_URL_BEDROCK_RUNTIME: bedrock.url,
 	};

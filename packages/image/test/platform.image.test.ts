@@ -8,7 +8,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type FakeModel, startFakeModel } from "../../testkit/openclaw/fake-model.ts";
 import { type OidcS3Server, startOidcS3Server } from "../../testkit/store/oidc-s3-server.ts";
 import { Container, inImage, statusOf } from "./container.ts";
-import { ask, invoke, ping, TIMEOUT_MS, untilPinged } from "./contract.ts";
+import { ask, invoke, machineVariables, ping, TIMEOUT_MS, untilPinged } from "./contract.ts";
 
 /** The unit in which the kernel counts process times. */
 const TICK_MS = 10;
@@ -97,22 +97,8 @@ test("with OPENCLAW_IMAGE_WARM_UP, OpenClaw's files have been read at the first 
 });
 
 function machine(name: string, given: Readonly<Record<string, string>> = {}): Container {
-	const { issuer, roleArn, bucket, server } = cloud;
-	const settings = {
-		STORE: `s3://${bucket}`,
-		REGION: server.region,
-		ENDPOINT: server.endpoint,
-		IDENTITY: "web-identity",
-		ISSUER: issuer.url,
-		AUDIENCE: issuer.audience,
-		ROLE_ARN: roleArn,
-	};
 	const env = {
-		...Object.fromEntries(
-			Object.entries(settings).map(([key, value]) => [`OPENCLAW_SIDECAR_${key}`, value]),
-		),
-		AWS_ENDPOINT_URL_STS: server.endpoint,
-		AWS_REGION: server.region,
+		...machineVariables(cloud),
 		OPENCLAW_OFFLINE: "1",
 		OPENCLAW_MODEL_BASE_URL: model.url,
 		OPENCLAW_MODEL_ID: model.id,

@@ -1,4 +1,5 @@
 /** The requirements of the image test, and how a machine that exists for one run installs them. */
+import { existsSync } from "node:fs";
 import { isInstalled, run } from "../build/run.ts";
 import { emulatesArm64, enableArm64 } from "./emulation.ts";
 
@@ -6,6 +7,7 @@ import { emulatesArm64, enableArm64 } from "./emulation.ts";
 const NEEDED = {
 	buildah: "buildah",
 	podman: "podman",
+	"podman-compose": "podman-compose",
 	runc: "runc",
 	mmdebstrap: "mmdebstrap",
 	ip: "iproute2",
@@ -24,6 +26,9 @@ export function installMissing(): void {
 	if (packages.length > 0) {
 		run(["apt-get", "update"]);
 		run(installation(packages));
+		// What podman brought may need a package more.
+		const further = missingPackages();
+		if (further.length > 0) run(installation(further));
 	}
 	enableArm64();
 }
@@ -45,9 +50,12 @@ export function whatEmulationLacks(): string | undefined {
 }
 
 function missingPackages(): readonly string[] {
-	return Object.entries(NEEDED)
+	const missing = Object.entries(NEEDED)
 		.filter(([program]) => !isInstalled(program))
 		.map(([, name]) => name);
+	// The podman of Debian 12 resolves the names of containers with it.
+	const lacksNames = existsSync("/usr/lib/cni/bridge") && !existsSync("/usr/lib/cni/dnsname");
+	return lacksNames ? [...missing, "golang-github-containernetworking-plugin-dnsname"] : missing;
 }
 
 function installation(packages: readonly string[]): readonly string[] {
