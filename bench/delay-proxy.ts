@@ -14,7 +14,7 @@
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 import { parseArgs } from "node:util";
-import { RequestReader } from "./request-reader.ts";
+import { RequestReader } from "../packages/testkit/store/request-reader.ts";
 
 /** The answer of the process to a query. */
 export interface ProxyStats {

@@ -7,11 +7,11 @@ import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, statfsSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { type StartedS3Server, startS3Server } from "../packages/testkit/store/s3-server.ts";
 import { CACHE } from "./cache.ts";
 import type { ProxyStats } from "./delay-proxy.ts";
 import { type Link, roundTripMs } from "./link.ts";
+import { type PageCache, remove } from "./page-cache.ts";
 import { cpuMs, load, machineBusyMs, type Quietness } from "./proc.ts";
 import { Store } from "./store.ts";
 import { type Place, Tool } from "./tool.ts";
@@ -25,24 +25,28 @@ export interface LabOptions {
 	/** The scale of every workload; 1 is the named size. */
 	readonly scale: number;
 	readonly rounds: number;
+	/** The states of the page cache to measure. */
+	readonly caches: readonly PageCache[];
 }
 
 export interface Made extends Summary {
 	readonly directory: string;
 	readonly profile: "plain" | "openclaw";
+	/** What a restore of it brings: what peers store, so that all bring the same. */
+	readonly restored: string;
 }
 
 const LINK_BYTES = 100_000_000;
 
-/** ext4 creates files slowly for half a minute after others were deleted. */
-const AFTER_DELETION_MS = 45_000;
 /** Bytes to leave free on the disk. */
-const SPARE_BYTES = 12e9;
+const SPARE_BYTES = 3e9;
 
 export class Lab {
 	readonly options: LabOptions;
 	readonly root: string;
 	readonly tool: Tool;
+	/** The same, with a `syncfs` that does nothing. */
+	readonly unsyncedTool: Tool;
 	readonly store: Store;
 	readonly #server: StartedS3Server;
 	readonly #proxy: ChildProcess;
@@ -64,6 +68,7 @@ export class Lab {
 		this.#proxy = proxy;
 		this.#proxyEndpoint = `http://127.0.0.1:${proxyPort}`;
 		this.tool = new Tool(join(CACHE, "tool"));
+		this.unsyncedTool = new Tool(join(CACHE, "unsynced-tool"), { syncs: false });
 		this.store = store;
 	}
 
@@ -121,6 +126,11 @@ export class Lab {
 		};
 	}
 
+	/** A wait of the named length; shorter if the workloads are. */
+	waitMs(fullMs: number, leastMs = fullMs / 3): number {
+		return Math.max(leastMs, fullMs * Math.min(1, this.options.scale));
+	}
+
 	/** A path that never existed; its parent does. */
 	fresh(name: string): string {
 		this.#count++;
@@ -150,28 +160,38 @@ export class Lab {
 		};
 	}
 
-	/** A workload's directory, made once; do not change it. */
+	/** A workload's directory, made and committed once; do not change it. */
 	async workload(name: string): Promise<Made> {
-		const made = this.#made.get(name);
-		if (made !== undefined) return made;
+		const known = this.#made.get(name);
+		if (known !== undefined) return known;
 		const { make, profile } = workload(name);
 		const directory = this.fresh(name);
 		mkdirSync(directory, { mode: 0o700 });
-		const all = { ...(await make(directory, this.options.scale)), directory, profile };
+		const made = await make(directory, this.options.scale);
+		const place = (at: string) => this.place(at, seed(name), profile, this.directEndpoint);
+		await this.tool.run("flush", place(directory));
+		// A profile leaves out what is made again. Reading a database leaves an empty "-wal" and a
+		// "-shm" beside the original, which peers would take for content.
+		const restored = this.fresh(name);
+		await this.tool.run("restore", place(restored));
+		const all = { ...made, ...weigh(restored), directory, profile, restored };
 		this.#made.set(name, all);
 		return all;
 	}
 
 	/** The namespace of a workload, as one machine committed it. */
 	async committed(name: string): Promise<string> {
-		const namespace = `seed-${name}`;
-		if (this.#seeded.has(name)) return namespace;
-		const { directory, profile } = await this.workload(name);
-		await this.tool.run("flush", this.place(directory, namespace, profile, this.directEndpoint));
-		this.#seeded.add(name);
-		return namespace;
+		await this.workload(name);
+		return seed(name);
 	}
-	readonly #seeded = new Set<string>();
+
+	/** One object per file below `prefix`, once. */
+	async upload(directory: string, prefix: string): Promise<void> {
+		const upload = this.#uploads.get(prefix) ?? this.store.putFiles(directory, prefix);
+		this.#uploads.set(prefix, upload);
+		await upload;
+	}
+	readonly #uploads = new Map<string, Promise<void>>();
 
 	async traffic(): Promise<ProxyStats> {
 		const answer = once(this.#proxy, "message") as Promise<[ProxyStats]>;
@@ -241,10 +261,11 @@ export class Lab {
 		if (bavail * bsize > neededBytes + SPARE_BYTES) return;
 		if (disposable.length === 0)
 			throw new Error(`too little room on the disk of ${tmpdir()} for this workload`);
-		for (const path of disposable.splice(0)) rmSync(path, { recursive: true, force: true });
-		await delay(AFTER_DELETION_MS);
+		await remove(disposable.splice(0));
 	}
 }
+
+const seed = (workload: string) => `seed-${workload}`;
 
 /** Files and bytes below a directory, to check that a restore is complete. */
 export function weigh(directory: string): { readonly files: number; readonly bytes: number } {

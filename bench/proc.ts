@@ -80,6 +80,22 @@ export function memory(pid: number): Memory | undefined {
 	}
 }
 
+/** The resident memory of a process and all of its descendants, in bytes. */
+export function treeBytes(pid: number): number {
+	const own = memory(pid)?.rssBytes ?? 0;
+	return childrenOf(pid).reduce((sum, child) => sum + treeBytes(child), own);
+}
+
+/** Empty if the kernel does not tell (CONFIG_PROC_CHILDREN). */
+function childrenOf(pid: number): number[] {
+	try {
+		const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1");
+		return text.split(" ").filter(Boolean).map(Number);
+	} catch {
+		return [];
+	}
+}
+
 /**
  * CPU time of the whole machine so far, in ms. It includes stolen time, because that was wanted
  * here.

@@ -5,7 +5,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { setTimeout as delay } from "node:timers/promises";
-import { cpuMs, memory } from "./proc.ts";
+import { cpuMs, memory, treeBytes } from "./proc.ts";
 
 export interface Command {
 	readonly argv: readonly string[];
@@ -19,7 +19,7 @@ export interface Measured {
 	readonly wallMs: number;
 	/** CPU time of the process and of all children that it waited for. */
 	readonly cpuMs: number;
-	/** VmHWM, read every 20 ms. */
+	/** VmHWM, or the sum of the process and its descendants if that is more; read every 20 ms. */
 	readonly peakBytes: number;
 	readonly stdout: string;
 	readonly stderr: string;
@@ -61,7 +61,7 @@ export async function measure(command: Command): Promise<Measured> {
 	let peakBytes = 0;
 	const pid = child.pid ?? 0;
 	const looking = setInterval(() => {
-		peakBytes = Math.max(peakBytes, memory(pid)?.peakBytes ?? 0);
+		peakBytes = Math.max(peakBytes, memory(pid)?.peakBytes ?? 0, treeBytes(pid));
 	}, LOOK_MS);
 	let endedMs = 0;
 	child.once("exit", () => {

@@ -1,8 +1,7 @@
-/** The server's side of the measurements: a bucket, and requests with the AWS SDK. */
+/** The server's side of the measurements: a bucket, and requests with the tool's own client. */
 import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readSync } from "node:fs";
 import { join, relative } from "node:path";
-// Only the package depends on the SDK, so this uses its export to get the same client.
-import { connectS3, type S3Connection } from "../packages/sidecar/src/store/s3-client.ts";
+import { S3Client } from "../packages/sidecar/src/store/s3-client.ts";
 import { makeBucket, type S3TestServer } from "../packages/testkit/store/s3-server.ts";
 
 const UPLOADS = 32;
@@ -10,10 +9,10 @@ const UPLOADS = 32;
 export class Store {
 	readonly bucket: string;
 	readonly #server: S3TestServer;
-	readonly #connection: S3Connection;
+	readonly #connection: S3Client;
 	#timed = 0;
 
-	private constructor(server: S3TestServer, bucket: string, connection: S3Connection) {
+	private constructor(server: S3TestServer, bucket: string, connection: S3Client) {
 		this.#server = server;
 		this.bucket = bucket;
 		this.#connection = connection;
@@ -56,7 +55,7 @@ export class Store {
 	}
 
 	/**
-	 * A client of the SDK that times single requests through `endpoint`, configured like the tool's.
+	 * A client that times single requests through `endpoint`, configured like the tool's.
 	 */
 	async timer(endpoint: string): Promise<RequestTimer> {
 		const connection = await connect(this.#server, endpoint);
@@ -69,19 +68,19 @@ export class Store {
 			},
 			getMs: async (key) => {
 				const startedMs = performance.now();
-				const { client, sdk } = connection;
-				const { Body } = await client.send(
-					new sdk.GetObjectCommand({ Bucket: this.bucket, Key: key }),
+				const { body } = await connection.send(
+					{ method: "get", sent: 0 },
+					{ method: "GET", bucket: this.bucket, key },
 				);
-				for await (const _ of Body as AsyncIterable<Buffer>);
+				for await (const _ of body);
 				return performance.now() - startedMs;
 			},
-			close: () => close(connection),
+			close: () => connection.close(),
 		};
 	}
 
 	close(): void {
-		close(this.#connection);
+		this.#connection.close();
 	}
 }
 
@@ -96,25 +95,15 @@ export interface RequestTimer {
 async function connect(
 	{ region, accessKeyId, secretAccessKey }: S3TestServer,
 	endpoint: string,
-): Promise<S3Connection> {
-	return await connectS3(
+): Promise<S3Client> {
+	return await S3Client.open(
 		{ endpoint, region, credentials: async () => ({ accessKeyId, secretAccessKey }) },
 		UPLOADS,
 	);
 }
 
-async function put(
-	{ sdk, client }: S3Connection,
-	bucket: string,
-	key: string,
-	body: Buffer,
-): Promise<void> {
-	await client.send(
-		new sdk.PutObjectCommand({ Bucket: bucket, Key: key, Body: body, IfNoneMatch: "*" }),
-	);
-}
-
-function close({ client, bulkClient }: S3Connection): void {
-	client.destroy();
-	bulkClient.destroy();
+async function put(client: S3Client, bucket: string, key: string, body: Buffer): Promise<void> {
+	const headers = { "if-none-match": "*" };
+	const request = { method: "PUT", bucket, key, headers, body } as const;
+	(await client.send({ method: "put", sent: 0 }, request)).body.resume();
 }

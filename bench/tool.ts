@@ -6,16 +6,19 @@ import {
 	cpSync,
 	existsSync,
 	mkdirSync,
+	readdirSync,
 	rmSync,
 	statSync,
 	symlinkSync,
+	writeFileSync,
 } from "node:fs";
+import { createRequire } from "node:module";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { type Command, collect, end, type Measured, measure, start } from "./processes.ts";
 
 const PACKAGE = join(import.meta.dirname, "../packages/sidecar");
-const BUNDLE = join(PACKAGE, "dist/openclaw-sidecar.js");
+const DIST = join(PACKAGE, "dist");
 
 /** A line of its log. */
 export interface LogEvent {
@@ -38,30 +41,47 @@ export interface Place {
 	readonly machine: string;
 }
 
+/** No quiet period, for measurements of the flush itself. */
+export const AT_ONCE = [
+	"--quiet-period",
+	"0ms",
+	"--max-delay",
+	"0ms",
+	"--sweep-interval",
+	"60m",
+] as const;
+
 export class Tool {
 	readonly #launcher: string;
+	/** A copy: the pages of the bench's own program stay in memory, so it is never cold. */
+	readonly node: string;
 	readonly bundleBytes: number;
 
 	/**
 	 * @param directory for a copy of the build, so that a rebuild does not change what is measured
 	 */
-	constructor(directory: string) {
-		if (!existsSync(BUNDLE)) throw new Error("there is no build to measure: run `pnpm build`");
+	constructor(directory: string, { syncs = true } = {}) {
+		if (!existsSync(join(DIST, "openclaw-sidecar.js")))
+			throw new Error("there is no build to measure: run `pnpm build`");
 		rmSync(directory, { recursive: true, force: true });
 		mkdirSync(join(directory, "dist"), { recursive: true });
-		copyFileSync(BUNDLE, join(directory, "dist/openclaw-sidecar.js"));
+		const files = readdirSync(DIST).filter((name) => /^openclaw-sidecar\.js$|\.mjs$/.test(name));
+		for (const name of files) copyFileSync(join(DIST, name), join(directory, "dist", name));
 		cpSync(join(PACKAGE, "bin"), join(directory, "bin"), { recursive: true });
 		copyFileSync(join(PACKAGE, "package.json"), join(directory, "package.json"));
 		// koffi is not part of the bundle.
-		symlinkSync(join(PACKAGE, "node_modules"), join(directory, "node_modules"));
+		if (syncs) symlinkSync(join(PACKAGE, "node_modules"), join(directory, "node_modules"));
+		else linkWithoutSyncfs(join(directory, "node_modules"));
+		this.node = join(directory, "bin/node");
+		copyFileSync(process.execPath, this.node);
 		this.#launcher = join(directory, "bin/openclaw-sidecar.mjs");
-		this.bundleBytes = statSync(BUNDLE).size;
+		this.bundleBytes = files.reduce((sum, name) => sum + statSync(join(DIST, name)).size, 0);
 	}
 
 	/** @param home the place of Node's compile cache, which is warm after the first run with it */
 	bare(args: readonly string[], home: string): Command {
 		return {
-			argv: [process.execPath, this.#launcher, ...args],
+			argv: [this.node, this.#launcher, ...args],
 			env: { HOME: home },
 			name: `openclaw-sidecar ${args[0]}`,
 		};
@@ -96,6 +116,29 @@ export class Tool {
 		return daemon;
 	}
 }
+
+/** The dependencies, with a koffi whose `syncfs` does nothing. */
+function linkWithoutSyncfs(directory: string): void {
+	mkdirSync(join(directory, "koffi"), { recursive: true });
+	const modules = join(PACKAGE, "node_modules");
+	for (const name of readdirSync(modules))
+		if (name !== "koffi") symlinkSync(join(modules, name), join(directory, name));
+	const koffi = createRequire(join(PACKAGE, "package.json")).resolve("koffi");
+	const manifest = { name: "koffi", type: "module", exports: "./index.js" };
+	writeFileSync(join(directory, "koffi/package.json"), JSON.stringify(manifest));
+	writeFileSync(join(directory, "koffi/index.js"), WITHOUT_SYNCFS.replaceAll("KOFFI", koffi));
+}
+
+const WITHOUT_SYNCFS = `
+import koffi from "KOFFI";
+export * from "KOFFI";
+const nothing = Object.assign(() => 0, { async: (fd, done) => setImmediate(done, null, 0) });
+export function load(...args) {
+	const library = koffi.load(...args);
+	return { func: (text) => (text.includes("syncfs") ? nothing : library.func(text)) };
+}
+export default { ...koffi, load };
+`;
 
 /** `openclaw-sidecar run`, and its log. */
 export class Daemon {

@@ -2,7 +2,7 @@
  * From the start of a process to OpenClaw's first answer: the sidecar on an empty disk, and a bare
  * gateway that finds the same state on its disk.
  */
-import { type ChildProcess, execFileSync } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type IncomingMessage, request } from "node:http";
@@ -12,12 +12,13 @@ import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../packages/testkit/free-port.ts";
 import { type FakeModel, startFakeModel } from "../../packages/testkit/openclaw/fake-model.ts";
 import { findOpenClaw, OPENCLAW_ENV } from "../../packages/testkit/openclaw/openclaw.ts";
+import { type Budget, figureRatio } from "../budget.ts";
 import type { Lab } from "../lab.ts";
 import type { Measurement } from "../measurement.ts";
+import { freeze, type PageCache } from "../page-cache.ts";
 import { treeCpuMs } from "../proc.ts";
 import { baseEnv, collect, end, start } from "../processes.ts";
-import type { Line } from "../results.ts";
-import { median, medianRatio, seconds } from "../statistics.ts";
+import { seconds } from "../statistics.ts";
 import { Daemon, type Place } from "../tool.ts";
 
 /** The goal, and the sidecar's own share of it. */
@@ -41,9 +42,43 @@ interface OwnReply extends Reply {
 	readonly ownCpuMs: number;
 }
 
+const CACHES: readonly PageCache[] = ["cold", "warm"];
+
+/** The figures of one page cache. */
+const ofCache = (cache: PageCache) => ({
+	answer: `cache ${cache}: answer, ms`,
+	bareAnswer: `cache ${cache}: bare answer, ms`,
+	ready: `cache ${cache}: ready, ms`,
+	bareReady: `cache ${cache}: bare ready, ms`,
+	cpu: `cache ${cache}: CPU, ms`,
+	bareCpu: `cache ${cache}: bare CPU, ms`,
+	own: `cache ${cache}: the sidecar itself, ms`,
+	ownCpu: `cache ${cache}: the sidecar itself, CPU, ms`,
+});
+
 export const firstReply: Measurement = {
 	name: "first-reply",
 	title: "From the start of a process to the first answer of a real OpenClaw",
+	notQuick: "it starts a real OpenClaw ten times",
+	budgets: CACHES.flatMap((cache): Budget[] => {
+		const { answer, bareAnswer, own } = ofCache(cache);
+		return [
+			figureRatio(
+				`first reply, page cache ${cache}: exec to the first answer`,
+				[answer, bareAnswer],
+				MOST_OF_BARE,
+				seconds,
+				"a bare gateway with its defaults",
+			),
+			figureRatio(
+				`first reply, page cache ${cache}: the sidecar's own share`,
+				[own, answer],
+				MOST_OF_OWN,
+				seconds,
+				"the whole",
+			),
+		];
+	}),
 	run: async (lab) => {
 		const openclaw = await findOpenClaw();
 		if (openclaw.kind === "missing") throw new Error(openclaw.reason);
@@ -51,61 +86,31 @@ export const firstReply: Measurement = {
 		try {
 			const stage = new Stage(lab, openclaw.bin, model);
 			await stage.prepare();
-			const results = ["cold", "warm"].map((cache) => ({
-				cache,
-				own: [] as OwnReply[],
-				bare: [] as Reply[],
-			}));
+			const figures: Record<string, number[]> = {};
+			const put = (name: string, value: number) => {
+				figures[name] = [...(figures[name] ?? []), value];
+			};
 			for (let round = 0; round < Math.min(ROUNDS, lab.options.rounds); round++) {
-				for (const { cache, own, bare } of results) {
-					own.push(await stage.sidecar(cache === "cold"));
-					bare.push(await stage.bare(cache === "cold"));
+				for (const cache of CACHES.filter((each) => lab.options.caches.includes(each))) {
+					const names = ofCache(cache);
+					const ours = await stage.sidecar(cache);
+					put(names.answer, ours.answerMs);
+					put(names.ready, ours.readyMs);
+					put(names.cpu, ours.cpuMs);
+					put(names.own, ours.ownMs);
+					put(names.ownCpu, ours.ownCpuMs);
+					const bare = await stage.bare(cache);
+					put(names.bareAnswer, bare.answerMs);
+					put(names.bareReady, bare.readyMs);
+					put(names.bareCpu, bare.cpuMs);
 				}
 			}
-			return {
-				lines: results.flatMap(({ cache, own, bare }) => linesOf(cache, own, bare)),
-				notes: results.map(
-					({ cache, own, bare }) => `page cache ${cache}: ${noteOf(own)}; bare ${noteOf(bare)}`,
-				),
-			};
+			return { figures };
 		} finally {
 			await model.close();
 		}
 	},
 };
-
-function linesOf(cache: string, own: readonly OwnReply[], bare: readonly Reply[]): Line[] {
-	const answers = own.map(({ answerMs }) => answerMs);
-	const bareAnswers = bare.map(({ answerMs }) => answerMs);
-	const ratio = medianRatio(answers, bareAnswers);
-	const share = median(own.map(({ ownMs, answerMs }) => ownMs / answerMs));
-	return [
-		{
-			what: `first reply, page cache ${cache}: exec to the first answer`,
-			budget: `<= ${MOST_OF_BARE} x a bare gateway with its defaults`,
-			measured: `${seconds(median(answers))} / ${seconds(median(bareAnswers))}`,
-			ratio,
-			isMet: ratio <= MOST_OF_BARE,
-		},
-		{
-			what: `first reply, page cache ${cache}: the sidecar's own share`,
-			budget: `<= ${MOST_OF_OWN * 100} %`,
-			measured: `${(share * 100).toFixed(1)} %`,
-			ratio: share / MOST_OF_OWN,
-			isMet: share <= MOST_OF_OWN,
-		},
-	];
-}
-
-function noteOf(replies: readonly (Reply & Partial<OwnReply>)[]): string {
-	const middle = (of: (reply: Reply & Partial<OwnReply>) => number | undefined) =>
-		seconds(median(replies.map((reply) => of(reply) ?? Number.NaN)));
-	const own =
-		replies[0]?.ownMs === undefined
-			? ""
-			: `, the sidecar itself ${middle(({ ownMs }) => ownMs)} and ${middle(({ ownCpuMs }) => ownCpuMs)} CPU`;
-	return `ready ${middle(({ readyMs }) => readyMs)}, answer ${middle(({ answerMs }) => answerMs)}, CPU ${middle(({ cpuMs }) => cpuMs)}${own}`;
-}
 
 /** One home at a constant path: OpenClaw's fingerprint of its configuration contains paths. */
 class Stage {
@@ -144,18 +149,18 @@ class Stage {
 	 * sidecar's agent gets the cache of a bare gateway, which writes it when it ends, as the image does.
 	 */
 	async prepare(): Promise<void> {
-		await this.sidecar(false);
+		await this.sidecar("warm");
 		const config = join(this.#state, "openclaw.json");
 		writeFileSync(config, withDefaults(readFileSync(config, "utf8")));
 		cpSync(this.#state, this.#template, { recursive: true, preserveTimestamps: true });
-		await this.bare(false, this.#imageVariables);
-		await this.bare(false);
+		await this.bare("warm", this.#imageVariables);
+		await this.bare("warm");
 		rmSync(this.#template, { recursive: true });
 		cpSync(this.#state, this.#template, { recursive: true, preserveTimestamps: true });
 	}
 
 	/** Restores, starts the gateway and asks, on a machine whose disk holds nothing of the user. */
-	async sidecar(isCold: boolean): Promise<OwnReply> {
+	async sidecar(cache: PageCache): Promise<OwnReply> {
 		const port = await freePort();
 		rmSync(this.#state, { recursive: true, force: true });
 		mkdirSync(this.#state, { mode: 0o700 });
@@ -176,7 +181,7 @@ class Stage {
 			OPENCLAW_MODEL_BASE_URL: this.#model.url,
 			OPENCLAW_MODEL_ID: this.#model.id,
 		};
-		freeze(isCold);
+		freeze(cache);
 		const startedMs = performance.now();
 		const child = start({ ...command, env: variables });
 		const daemon = new Daemon(child);
@@ -201,11 +206,11 @@ class Stage {
 	}
 
 	/** On a disk that holds the state already. */
-	async bare(isCold: boolean, more: Readonly<Record<string, string>> = {}): Promise<Reply> {
+	async bare(cache: PageCache, more: Readonly<Record<string, string>> = {}): Promise<Reply> {
 		const port = await freePort();
 		rmSync(this.#state, { recursive: true, force: true });
 		cpSync(this.#template, this.#state, { recursive: true, preserveTimestamps: true });
-		freeze(isCold);
+		freeze(cache);
 		const url = `http://127.0.0.1:${port}`;
 		const startedMs = performance.now();
 		const child = start({
@@ -239,7 +244,7 @@ class Stage {
 
 	#gateway(port: number): string[] {
 		const options = ["--port", String(port), "--bind", "loopback"];
-		return [process.execPath, this.#bin, "gateway", "run", ...options];
+		return [this.#lab.tool.node, this.#bin, "gateway", "run", ...options];
 	}
 }
 
@@ -248,12 +253,6 @@ function withDefaults(text: string): string {
 	const { gateway, ...rest } = JSON.parse(text);
 	const { controlUi: _, ...kept } = gateway;
 	return JSON.stringify({ ...rest, gateway: kept });
-}
-
-/** All writes are on the disk; if cold, nothing else of the disk is in memory. */
-function freeze(isCold: boolean): void {
-	execFileSync("sync");
-	if (isCold) writeFileSync("/proc/sys/vm/drop_caches", "3");
 }
 
 async function ready(url: string, child: ChildProcess, said: () => string): Promise<void> {

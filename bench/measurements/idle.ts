@@ -1,11 +1,11 @@
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
+import { atMost } from "../budget.ts";
 import type { Lab } from "../lab.ts";
 import type { Measurement } from "../measurement.ts";
 import { exactCpuMs, memory } from "../proc.ts";
 import { measure } from "../processes.ts";
-import type { Line } from "../results.ts";
 import { megabytes } from "../statistics.ts";
 
 const IDLE_MS = 60_000;
@@ -13,43 +13,39 @@ const SETTLING_MS = 8_000;
 const CPU_SHARE = 0.003;
 const RSS_BYTES: Readonly<Record<string, number>> = { W1: 220e6, W2: 130e6 };
 
+const CPU = "idle on W1, CPU, share of a core";
+const rss = (workload: string) => `idle on ${workload}, RSS, bytes`;
+const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
+
 export const idle: Measurement = {
 	name: "idle",
 	title:
 		"A daemon that watches a workspace in which nothing happens, for 60 s with one sweep in them",
+	budgets: [
+		atMost("idle, W1 watched: requests", "idle on W1, requests", 0, String, "0"),
+		atMost(
+			"idle, W1 watched: CPU",
+			CPU,
+			CPU_SHARE,
+			percent,
+			`<= ${CPU_SHARE * 100} % of one core, a sweep included`,
+		),
+		...Object.entries(RSS_BYTES).map(([workload, most]) =>
+			atMost(`memory, idle on ${workload} (RSS)`, rss(workload), most, megabytes),
+		),
+	],
 	run: async (lab) => {
-		const lines: Line[] = [];
-		const notes: string[] = [];
-		for (const workload of ["W1", "W2"]) {
+		const figures: Record<string, readonly number[]> = {};
+		for (const workload of Object.keys(RSS_BYTES)) {
 			const { cpuShare, requests, rssBytes, watchedBytes } = await watchIdle(lab, workload);
-			const limit = RSS_BYTES[workload] as number;
-			if (workload === "W1") {
-				lines.push({
-					what: "idle, W1 watched: requests",
-					budget: "0",
-					measured: String(requests),
-					isMet: requests === 0,
-				});
-				lines.push({
-					what: "idle, W1 watched: CPU",
-					budget: `<= ${CPU_SHARE * 100} % of one core, a sweep included`,
-					measured: `${(cpuShare * 100).toFixed(2)} %`,
-					ratio: cpuShare / CPU_SHARE,
-					isMet: cpuShare <= CPU_SHARE,
-				});
-			}
-			lines.push({
-				what: `memory, idle on ${workload} (RSS)`,
-				budget: `<= ${megabytes(limit)}`,
-				measured: megabytes(rssBytes),
-				ratio: rssBytes / limit,
-				isMet: rssBytes <= limit,
-			});
-			notes.push(
-				`chokidar alone on ${workload}: ${megabytes(watchedBytes)} more than before it was loaded`,
-			);
+			figures[rss(workload)] = [rssBytes];
+			figures[`idle on ${workload}, requests`] = [requests];
+			figures[`idle on ${workload}, CPU, share of a core`] = [cpuShare];
+			figures[`chokidar alone on ${workload}, more than before it was loaded, bytes`] = [
+				watchedBytes,
+			];
 		}
-		return { lines, notes };
+		return { figures };
 	},
 };
 
@@ -71,13 +67,13 @@ async function watchIdle(lab: Lab, workload: string): Promise<Idleness> {
 	});
 	const place = lab.place(workspace, `idle-${workload}`, made.profile, lab.countedEndpoint);
 	await lab.tool.run("flush", { ...place, env: lab.env(lab.directEndpoint) });
-	const idleMs = Math.max(5_000, IDLE_MS * Math.min(1, lab.options.scale));
+	const idleMs = lab.waitMs(IDLE_MS, 3_000);
 	const daemon = await lab.tool.daemon(place, [
 		"--sweep-interval",
 		`${Math.round((idleMs * 2) / 3)}ms`,
 	]);
 	try {
-		await delay(SETTLING_MS);
+		await delay(lab.waitMs(SETTLING_MS, 2_000));
 		const cpuBefore = exactCpuMs(daemon.pid);
 		const startedMs = performance.now();
 		const { traffic } = await lab.counted(async () => await delay(idleMs));

@@ -4,25 +4,22 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { freePort } from "../../packages/testkit/free-port.ts";
 import { PLATFORM_AGENT } from "../../packages/testkit/platform/platform.ts";
+import { atMost, type Budget } from "../budget.ts";
 import type { Lab } from "../lab.ts";
 import { roundTripMs } from "../link.ts";
 import type { Measurement } from "../measurement.ts";
 import { start } from "../processes.ts";
 import { Random } from "../random.ts";
-import type { Line } from "../results.ts";
 import { median, milliseconds, percentile } from "../statistics.ts";
 import { Daemon, type LogEvent, type Place } from "../tool.ts";
 import { notes } from "../workloads.ts";
+import { DIRTY_BYTES, DIRTY_FILES, DRAIN_LIMIT, DRAIN_MS } from "./drain.ts";
 
 /** The default of `--max-delay`: changes do not stop while turns arrive. */
 const CADENCE_MS = 5_000;
 const TURNS_MS = 60_000;
 /** Ten turns a second, so that no pause counts as quiet. */
 const BETWEEN_MS = 100;
-
-const DIRTY_FILES = 1_000;
-const DIRTY_BYTES = 50_000_000;
-const DRAIN_MS = 3_000;
 
 /**
  * A machine of the platform with a small agent that writes one line per turn into `memory.jsonl`.
@@ -66,10 +63,35 @@ class Machine {
 	}
 }
 
+const LAG = "lag of each turn, ms";
+const ROUND_TRIP = "round trip, ms";
+
+const lagBudget: Budget = {
+	what: "turns through `/invocations`, one after the other: durability lag, p99",
+	limit: `<= cadence (${CADENCE_MS} ms) + 2 round trips`,
+	judge: ({ figures }) => {
+		const [lags, roundTrips] = [figures?.[LAG], figures?.[ROUND_TRIP]];
+		if (lags === undefined || roundTrips === undefined) return undefined;
+		const most = CADENCE_MS + 2 * median(roundTrips);
+		const p99 = percentile(lags, 0.99);
+		return { measured: milliseconds(p99), ratio: p99 / most, isMet: p99 <= most };
+	},
+};
+
 export const lag: Measurement = {
 	name: "lag",
 	title:
 		"Turns one after the other through /invocations: how long each is not durable; then SIGTERM with 1,000 dirty files and one of 50 MB",
+	budgets: [
+		lagBudget,
+		atMost(
+			"SIGTERM behind `--listen`, 1,000 dirty small files + 50 MB, to exit",
+			"drain, ms",
+			DRAIN_MS,
+			milliseconds,
+			DRAIN_LIMIT,
+		),
+	],
 	run: async (lab) => {
 		const roundTrip = await roundTripMs(`${lab.endpoint}/minio/health/live`);
 		const lags: number[] = [];
@@ -83,31 +105,7 @@ export const lag: Measurement = {
 			lags.push(...(await lagsOf(lab, place, machine)));
 			drains.push(await drainOf(machine, workspace));
 		}
-		const budgetMs = CADENCE_MS + 2 * roundTrip;
-		const p99 = percentile(lags, 0.99);
-		const lines: Line[] = [
-			{
-				what: "turns through `/invocations`, one after the other: durability lag, p99",
-				budget: `<= cadence + 2 round trips (${milliseconds(budgetMs)})`,
-				measured: milliseconds(p99),
-				ratio: p99 / budgetMs,
-				isMet: p99 <= budgetMs,
-			},
-			{
-				what: "SIGTERM behind `--listen`, 1,000 dirty small files + 50 MB, exec to exit",
-				budget: `all durable in < ${DRAIN_MS / 1000} s`,
-				measured: milliseconds(median(drains)),
-				ratio: median(drains) / DRAIN_MS,
-				isMet: median(drains) < DRAIN_MS,
-			},
-		];
-		const spread = `${lags.length} turns, lag p50 ${milliseconds(median(lags))}, max ${milliseconds(Math.max(...lags))}`;
-		return {
-			lines,
-			notes: [
-				`${spread}; drains ${drains.map(milliseconds).join(", ")}; round trip ${milliseconds(roundTrip)}`,
-			],
-		};
+		return { figures: { [LAG]: lags, [ROUND_TRIP]: [roundTrip], "drain, ms": drains } };
 	},
 };
 
@@ -117,7 +115,7 @@ async function lagsOf(lab: Lab, place: Place, machine: Machine): Promise<readonl
 	const doneMs = [await machine.turn()];
 	await daemon.event("watch.started");
 	const from = daemon.events.length;
-	const until = performance.now() + TURNS_MS * Math.max(0.2, Math.min(1, lab.options.scale));
+	const until = performance.now() + lab.waitMs(TURNS_MS, CADENCE_MS + 2_000);
 	while (performance.now() < until) {
 		await delay(BETWEEN_MS);
 		doneMs.push(await machine.turn());

@@ -1,6 +1,7 @@
 import { execFileSync } from "node:child_process";
 import { existsSync, lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { atMost } from "../budget.ts";
 import type { Measurement } from "../measurement.ts";
 import { megabytes } from "../statistics.ts";
 
@@ -12,9 +13,21 @@ const PLANNED: ReadonlySet<string> = new Set(
 	),
 );
 
+const MORE = 3;
+
 export const size: Measurement = {
 	name: "size",
 	title: "What is installed",
+	budgets: [
+		atMost(
+			"install: runtime dependencies beyond those planned",
+			"more than planned",
+			MORE,
+			String,
+			`<= ${MORE}`,
+		),
+		atMost("install: the command's bundle", "bundle, bytes", BUNDLE_BYTES, megabytes),
+	],
 	run: async (lab) => {
 		const { dependencies, optionalDependencies } = JSON.parse(
 			readFileSync(join(import.meta.dirname, "../../packages/sidecar/package.json"), "utf8"),
@@ -26,26 +39,15 @@ export const size: Measurement = {
 		const more = names.filter((name) => !PLANNED.has(name));
 		const installed = install(lab.fresh("installed"));
 		return {
-			lines: [
-				{
-					what: "install: runtime dependencies",
-					budget: "those planned, and at most 3 more",
-					measured: `${names.length}, of them not planned: ${more.join(", ") || "none"}`,
-					isMet: more.length <= 3,
-				},
-				{
-					what: "install: the command's bundle",
-					budget: `<= ${megabytes(BUNDLE_BYTES)}`,
-					measured: megabytes(lab.tool.bundleBytes),
-					ratio: lab.tool.bundleBytes / BUNDLE_BYTES,
-					isMet: lab.tool.bundleBytes <= BUNDLE_BYTES,
-				},
-			],
-			...(installed !== undefined && {
-				notes: [
-					`installed with all dependencies: ${megabytes(installed.bytes)} in ${installed.packages} packages`,
-				],
-			}),
+			figures: {
+				"more than planned": [more.length],
+				"bundle, bytes": [lab.tool.bundleBytes],
+				...(installed !== undefined && {
+					"installed with all dependencies, bytes": [installed.bytes],
+					"packages installed": [installed.packages],
+				}),
+			},
+			notes: [`${names.length} runtime dependencies, beyond those planned: ${more.join(", ")}`],
 		};
 	},
 };

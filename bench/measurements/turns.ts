@@ -1,5 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { takeTurn } from "../../packages/testkit/openclaw/generate-state.ts";
+import { atMost } from "../budget.ts";
 import type { Measurement } from "../measurement.ts";
 import { generated } from "../workloads.ts";
 
@@ -18,10 +19,21 @@ const TURNS = 20;
 /** One commit per turn, because the default quiet period is 1 s. */
 const BETWEEN_MS = 4_000;
 
+const A_DAY = `a day of ${TURNS_A_DAY} turns, dollars`;
+
 export const turns: Measurement = {
 	name: "turns",
 	title:
 		"Requests of a daemon with its default settings while OpenClaw's state changes turn by turn",
+	budgets: [
+		atMost(
+			`a day of ${TURNS_A_DAY} turns, requests at S3's price`,
+			A_DAY,
+			DOLLARS,
+			(value) => `$${value.toFixed(4)}`,
+			`<= $${DOLLARS} per user`,
+		),
+	],
 	run: async (lab) => {
 		const workspace = lab.fresh("turns");
 		await generated(workspace, 10);
@@ -32,7 +44,7 @@ export const turns: Measurement = {
 			const daemon = await lab.tool.daemon(place);
 			for (let turn = 0; turn < count; turn++) {
 				takeTurn(workspace, turn);
-				await delay(BETWEEN_MS);
+				await delay(lab.waitMs(BETWEEN_MS, 2_000));
 			}
 			await daemon.stop();
 		});
@@ -40,22 +52,16 @@ export const turns: Measurement = {
 			(sum, [name, requests]) => sum + requests * (PRICE[name] ?? Number.NaN),
 			0,
 		);
-		const aDay = (dollars / count) * TURNS_A_DAY;
+		const counts = Object.entries(traffic.requests).map(
+			([name, requests]) =>
+				[`${name} of ${count} turns, start and end included`, [requests]] as const,
+		);
 		return {
-			lines: [
-				{
-					what: `a day of ${TURNS_A_DAY} turns, requests at S3's price`,
-					budget: `<= $${DOLLARS} per user`,
-					measured: `$${aDay.toFixed(4)}`,
-					ratio: aDay / DOLLARS,
-					isMet: aDay <= DOLLARS,
-				},
-			],
-			notes: [
-				`${count} turns, start and end included: ${Object.entries(traffic.requests)
-					.map(([name, requests]) => `${requests} ${name}`)
-					.join(", ")}, ${(traffic.sentBytes / count / 1000).toFixed(0)} kB a turn`,
-			],
+			figures: {
+				[A_DAY]: [(dollars / count) * TURNS_A_DAY],
+				"sent per turn, bytes": [traffic.sentBytes / count],
+				...Object.fromEntries(counts),
+			},
 		};
 	},
 };
