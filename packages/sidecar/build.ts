@@ -1,16 +1,42 @@
 /**
- * Builds `dist`: the command as one file without dependencies, the library with its declarations.
- * `--bundles-only` leaves the declarations out.
+ * Builds `dist`: the command without dependencies, the library with its declarations,
+ * the man page, the page of `openclaw-sidecar ui`. `--bundles-only` builds the bundles and the licences only.
  */
 import { execFileSync } from "node:child_process";
-import { chmodSync, mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+	chmodSync,
+	mkdirSync,
+	readdirSync,
+	readFileSync,
+	renameSync,
+	rmSync,
+	writeFileSync,
+} from "node:fs";
 import { builtinModules, createRequire } from "node:module";
-import { join } from "node:path";
+import { join, relative } from "node:path";
 import { parseArgs } from "node:util";
 import { type BuildOptions, build, type Metafile, type Plugin } from "esbuild";
+import manifest from "./package.json" with { type: "json" };
 
-/** Budget of the design: what is loaded at every start stays small. */
+/** Budget of the design, for all parts of the command together. */
 const COMMAND_LIMIT_BYTES = 3_000_000;
+/** What every verb reads and compiles at its start. */
+const PROGRAM_LIMIT_BYTES = 1_150_000;
+
+/**
+ * Modules of the command with a file of their own, `openclaw-sidecar-NAME.mjs`, since reading and
+ * checking code that is not used costs every start. Each is imported dynamically, and shares no
+ * module with the others: a class would exist twice.
+ */
+const PARTS: Readonly<Record<string, string>> = {
+	program: "src/cli/start.ts",
+	credentials: "src/store/aws-credentials.ts",
+	"aws-config": "@smithy/core/config",
+	"s3-upload": "src/store/s3-upload.ts",
+	"model-signature": "src/model/signature.ts",
+	tokens: "jose",
+	dates: "chrono-node/en",
+};
 
 const DIRECTORY = import.meta.dirname;
 const DIST = join(DIRECTORY, "dist");
@@ -29,23 +55,30 @@ const COMMON = {
 
 /** Dependencies in CommonJS call `require`, which an ES module does not have. */
 const COMMAND_BANNER = `#!/usr/bin/env node
-import { createRequire as __createRequire } from "node:module";
-const require = __createRequire(import.meta.url);`;
+const require = process.getBuiltinModule("node:module").createRequire(import.meta.url);`;
 
 /**
  * Loads a module of Node when the first module that imports it runs. As an import of the bundle it
  * would be loaded at every start, `--version` included, and with it whatever its exports load when
- * they are listed: `node:http` brings all of undici (40 ms). Only the names that somebody imports
- * are looked up.
+ * they are listed: `node:http` brings all of undici (40 ms). Only the names that this importer
+ * uses are looked up: commander needs `process`, and not its stdin, which is opened by the look.
  */
 const lazyBuiltins: Plugin = {
 	name: "lazy-builtins",
 	setup({ onResolve, onLoad }) {
-		onResolve({ filter: /./ }, ({ path, kind }) => {
+		const importers: string[] = [];
+		const numberOf = (importer: string) =>
+			importers.includes(importer) ? importers.indexOf(importer) : importers.push(importer) - 1;
+		onResolve({ filter: /./ }, ({ path, kind, importer }) => {
 			const isBuiltin = path.startsWith("node:") || builtinModules.includes(path);
-			return kind === "import-statement" && isBuiltin ? { path, namespace: "builtin" } : undefined;
+			return kind !== "require-call" && isBuiltin
+				? { path, namespace: "builtin", suffix: `?${numberOf(importer)}`, pluginData: importer }
+				: undefined;
 		});
-		onLoad({ filter: /./, namespace: "builtin" }, ({ path }) => {
+		onLoad({ filter: /./, namespace: "builtin" }, ({ path, pluginData: importer }) => {
+			// Commander needs it for subcommands that are programs of their own. There are none here.
+			if (path === "node:child_process" && String(importer).includes("/commander/"))
+				return { contents: `export default { get spawn() { return require("${path}").spawn; } };` };
 			const names = Object.getOwnPropertyNames(process.getBuiltinModule(path)).filter((name) =>
 				/^(?!default$)[A-Za-z_]\w*$/.test(name),
 			);
@@ -63,25 +96,89 @@ const lazyBuiltins: Plugin = {
 	},
 };
 
+/** Leaves out pino's transports, which nobody uses here, with Node's threads that they load. */
+const withoutTransports: Plugin = {
+	name: "without-transports",
+	setup({ onResolve, onLoad }) {
+		onLoad({ filter: /\/pino\/lib\/transport\.js$/ }, () => ({ contents: "" }));
+		onResolve({ filter: /^worker_threads$/ }, ({ path, importer }) =>
+			importer.endsWith("/pino/lib/tools.js") ? { path, namespace: "main-thread" } : undefined,
+		);
+		onLoad({ filter: /./, namespace: "main-thread" }, () => ({
+			contents: "exports.isMainThread = true;",
+		}));
+	},
+};
+
+/** Leaves the parts to their own files. */
+const separateParts: Plugin = {
+	name: "separate-parts",
+	setup({ onResolve }) {
+		onResolve({ filter: /./ }, ({ path, kind, resolveDir }) => {
+			const wanted = path.startsWith(".") ? relative(DIRECTORY, join(resolveDir, path)) : path;
+			const part = Object.entries(PARTS).find((entry) => entry[1] === wanted)?.[0];
+			return kind === "dynamic-import" && part !== undefined
+				? { path: `./${partName(part)}`, external: true }
+				: undefined;
+		});
+	},
+};
+
 const { "bundles-only": bundlesOnly } = parseArgs({
 	options: { "bundles-only": { type: "boolean" } },
 }).values;
 
 mkdirSync(DIST, { recursive: true });
-const command = await bundle("openclaw-sidecar.js", {
-	entryPoints: ["src/cli/main.ts"],
-	minify: true,
-	external: ["koffi"],
-	plugins: [lazyBuiltins],
-	banner: { js: COMMAND_BANNER },
-});
-if (command.sizeBytes > COMMAND_LIMIT_BYTES) {
+const command = [await commandFile("openclaw-sidecar.js", "src/cli/main.ts")];
+for (const [name, path] of Object.entries(PARTS))
+	command.push(requireExports(path, await commandFile(partName(name), path)));
+const [, program] = command;
+const sizeBytes = command.reduce((sum, file) => sum + file.sizeBytes, 0);
+const metafiles = command.map(({ metafile }) => metafile);
+if ((program?.sizeBytes ?? 0) > PROGRAM_LIMIT_BYTES || sizeBytes > COMMAND_LIMIT_BYTES) {
 	throw new Error(
-		`the command exceeds ${COMMAND_LIMIT_BYTES} bytes; largest parts:\n${largestParts(command.metafile)}`,
+		`the command exceeds ${PROGRAM_LIMIT_BYTES} bytes at a start, or ${COMMAND_LIMIT_BYTES} together; largest parts:\n${largestParts(metafiles)}`,
 	);
 }
+replaceFile(join(DIST, "LICENSES.txt"), Buffer.from(licences(metafiles)), 0o644);
+// A thread and a process of their own, for both of the others.
+await bundle("write-worker.mjs", {
+	entryPoints: ["src/restore/write-worker.ts"],
+	minify: true,
+	external: ["koffi"],
+});
+await bundle("read-database.mjs", { entryPoints: ["src/library/read-database.ts"], minify: true });
 await bundle("index.js", { entryPoints: ["src/index.ts"], packages: "external" });
-if (!bundlesOnly) declare();
+if (!bundlesOnly) {
+	declare();
+	await describe();
+	// Another package, which is not there in the image's build.
+	const page = new URL("../ui/build.ts", import.meta.url).href;
+	await ((await import(page)) as { buildUi(): Promise<void> }).buildUi();
+}
+
+function partName(name: string): string {
+	return `openclaw-sidecar-${name}.mjs`;
+}
+
+/** A package in CommonJS has no names to import. Let a module of ours export those that are used. */
+function requireExports<File extends { metafile: Metafile }>(path: string, file: File): File {
+	const names = Object.values(file.metafile.outputs).flatMap((output) => output.exports);
+	if (names.some((name) => name !== "default")) return file;
+	throw new Error(`${path} exports no name in the build`);
+}
+
+async function commandFile(name: string, entry: string) {
+	return await bundle(name, {
+		entryPoints: [entry],
+		minify: true,
+		external: ["koffi"],
+		// Its other form loads its files at run time.
+		alias: { "jsonc-parser": "jsonc-parser/lib/esm/main.js" },
+		plugins: [withoutTransports, lazyBuiltins, separateParts],
+		banner: { js: COMMAND_BANNER },
+	});
+}
 
 async function bundle(
 	name: string,
@@ -99,10 +196,10 @@ async function bundle(
 }
 
 /** Whole or not at all: another process may be starting from the old file right now. */
-function replaceFile(path: string, contents: Uint8Array): void {
+function replaceFile(path: string, contents: Uint8Array, mode = 0o755): void {
 	const next = `${path}.${process.pid}`;
 	writeFileSync(next, contents);
-	chmodSync(next, 0o755);
+	chmodSync(next, mode);
 	renameSync(next, path);
 }
 
@@ -115,11 +212,41 @@ function declare(): void {
 	console.log("dist/types");
 }
 
-function largestParts({ outputs }: Metafile): string {
+/** From the table of commands, as `--help` is. Loaded last, because it is not needed otherwise. */
+async function describe(): Promise<void> {
+	const { manPage } = await import("./src/cli/man.ts");
+	const { ABOUT, COMMANDS } = await import("./src/cli/program.ts");
+	mkdirSync(join(DIST, "man"), { recursive: true });
+	const page = Buffer.from(manPage(ABOUT, COMMANDS, manifest.version));
+	replaceFile(join(DIST, "man/openclaw-sidecar.1"), page, 0o644);
+	console.log("dist/man");
+}
+
+/** Of every package in the bundle: their licences ask that copies hold them. */
+function licences(metafiles: readonly Metafile[]): string {
+	const titlesByText = new Map<string, string[]>();
+	const directories = metafiles
+		.flatMap(({ inputs }) => Object.keys(inputs))
+		.flatMap((path) => /^.*node_modules\/(?:@[^/]+\/)?[^/]+(?=\/)/.exec(path)?.[0] ?? []);
+	for (const directory of new Set(directories)) {
+		const place = join(DIRECTORY, directory);
+		const about = JSON.parse(readFileSync(join(place, "package.json"), "utf8"));
+		const file = readdirSync(place).find((name) => /^licen[cs]e(?:\.|$)/i.test(name));
+		const text = file === undefined ? "" : readFileSync(join(place, file), "utf8").trim();
+		const title = `${about.name} ${about.version}: ${about.license}`;
+		titlesByText.set(text, [...(titlesByText.get(text) ?? []), title]);
+	}
+	const sections = [...titlesByText].map(([text, titles]) =>
+		`${titles.sort().join("\n")}\n\n${text}`.trim(),
+	);
+	const line = `\n\n${"-".repeat(80)}\n\n`;
+	return `The command contains these packages.${line}${sections.sort().join(line)}\n`;
+}
+
+function largestParts(metafiles: readonly Metafile[]): string {
 	const sizes = new Map<string, number>();
-	for (const [path, { bytesInOutput }] of Object.values(outputs).flatMap((output) =>
-		Object.entries(output.inputs),
-	)) {
+	const outputs = metafiles.flatMap((metafile) => Object.values(metafile.outputs));
+	for (const [path, { bytesInOutput }] of outputs.flatMap(({ inputs }) => Object.entries(inputs))) {
 		const part = /.*node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1] ?? path;
 		sizes.set(part, (sizes.get(part) ?? 0) + bytesInOutput);
 	}

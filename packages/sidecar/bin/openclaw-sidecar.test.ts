@@ -99,6 +99,32 @@ test("says so if the build fails, or if there is nothing to build", async () => 
 	});
 });
 
+test("as a script of a clone, starts in the directory from which pnpm was called", async () => {
+	const own = join(directory, "packages/sidecar");
+	await mkdir(join(own, "bin"), { recursive: true });
+	await mkdir(join(own, "dist"));
+	await mkdir(join(directory, "elsewhere"));
+	await copyFile(LAUNCHER, join(own, "bin/openclaw-sidecar.mjs"));
+	await provide("packages/sidecar/build.ts", "");
+	await provide("packages/sidecar/dist/openclaw-sidecar.js", "console.log(process.cwd());\n");
+	const startedIn = async (cwd: string, script: string) => {
+		const child = spawn(process.execPath, [join(own, "bin/openclaw-sidecar.mjs")], {
+			cwd,
+			env: {
+				HOME: directory,
+				INIT_CWD: join(directory, "elsewhere"),
+				npm_lifecycle_event: script,
+			},
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		return (await outcome(child)).stdout.trim();
+	};
+	expect(await startedIn(directory, "openclaw-sidecar")).toBe(join(directory, "elsewhere"));
+	// Another script, and a process that has chosen its own directory since.
+	expect(await startedIn(directory, "test")).toBe(directory);
+	expect(await startedIn(own, "openclaw-sidecar")).toBe(own);
+});
+
 test("caches compiled code where only the user can write, and does without where there is no home", async () => {
 	await provide("dist/openclaw-sidecar.js", ECHO);
 	expect((await outcome(launch([], { XDG_CACHE_HOME: join(directory, "cache") }))).code).toBe(0);

@@ -41,7 +41,7 @@ export const ERRORS = {
 
 	USAGE: spec(
 		"usage",
-		"the command line or a setting cannot be understood",
+		"the command line or a setting is wrong",
 		"correct the named value; --help lists what is accepted",
 	),
 	NAMESPACE_INVALID: spec(
@@ -96,8 +96,8 @@ export const ERRORS = {
 	),
 	WORKSPACE_BUSY: spec(
 		"usage",
-		"another openclaw-sidecar on this machine already runs on this workspace",
-		"stop it, or use `status` and `flush`, which reach a running daemon",
+		"the workspace, or a file in it, is in use",
+		"stop it, or use `status`, `flush`, `undo` and `restore PATH`, which reach a running daemon",
 	),
 	IGNORE_FILE_UNUSABLE: spec(
 		"usage",
@@ -124,11 +124,7 @@ export const ERRORS = {
 		"that commit is past retention: a part of it was deleted",
 		"choose a newer commit, or an older one that was kept for its day; `openclaw-sidecar verify` lists what is intact",
 	),
-	PATH_NOT_FOUND: spec(
-		"usage",
-		"no such file in that commit",
-		"`openclaw-sidecar ls` lists the paths",
-	),
+	PATH_NOT_FOUND: spec("usage", "there is no such path", "`openclaw-sidecar ls` lists the paths"),
 	EXISTING_EXPECTED: spec(
 		"usage",
 		"the log is empty although --expect existing was given",
@@ -204,6 +200,16 @@ export const ERRORS = {
 		"not-durable",
 		"the source changed during the import",
 		"nothing was imported; run this again when nothing else writes there",
+	),
+	SERVICE_NOT_RUNNING: spec(
+		"not-durable",
+		"the service does not run, so nothing is committed",
+		"`openclaw-sidecar service install -- COMMAND` installs and starts it; if it is installed, its journal tells why it ended",
+	),
+	EXPORT_INCOMPLETE: spec(
+		"not-durable",
+		"the target cannot hold a part of the tree",
+		"export to a directory on a local file system, which can hold all of it; the log is unchanged",
 	),
 	SUPERSEDED: spec(
 		"superseded",

@@ -15,6 +15,7 @@ export { decodeNamespace, encodeUserId } from "./agentcore/namespace-code.ts";
 export type { Excluded, SecretPolicy } from "./capture/secret-guard.ts";
 export type { QuarantinedWriter } from "./commit/quarantined.ts";
 export type { RootElsewhere } from "./commit/roots-in-tree.ts";
+export type { TrashEntry, TrashOfRestore } from "./disk/trash.ts";
 export {
 	ERRORS,
 	type ErrorCode,
@@ -22,7 +23,11 @@ export {
 	type ErrorSpec,
 	SidecarError,
 } from "./errors.ts";
+export type { CommitChanges, MissingCommits } from "./history/commit-changes.ts";
+export type { ContentDifference, TableDifference } from "./history/compare-content.ts";
+export type { TextDifference } from "./history/diff-text.ts";
 export type { HistoryEntry, ReadableEntry, UnreadableEntry } from "./history/history.ts";
+export type { FoundPath, PathChange, PathChangeKind } from "./history/path-history.ts";
 export type { QuarantineTimes } from "./history/quarantine-times.ts";
 export type { MarkProblem } from "./history/reachable.ts";
 export { type Comparison, type DiffOptions, diff } from "./library/diff.ts";
@@ -38,7 +43,30 @@ export {
 export { type ExportOptions, type ExportResult, exportTree } from "./library/export.ts";
 export { type FlushOptions, type FlushReport, flush } from "./library/flush.ts";
 export { type ImportOptions, type ImportResult, importTree } from "./library/import.ts";
+export {
+	type AgentFound,
+	findAgents,
+	findStores,
+	type InitOptions,
+	type InitResult,
+	init,
+	type LargeDirectory,
+	largestDirectories,
+	type StoreFound,
+} from "./library/init.ts";
+export {
+	type ChangesOptions,
+	changes,
+	type DiffContentsOptions,
+	diffContents,
+	type FindOptions,
+	find,
+	type PathContentDifference,
+	type PathHistoryOptions,
+	pathHistory,
+} from "./library/look.ts";
 export type { Expectation, LogOptions, WorkspaceOptions } from "./library/options.ts";
+export { type PlannedRestore, planRestore, planRollback } from "./library/plan-restore.ts";
 export {
 	type AtOptions,
 	type CatOptions,
@@ -66,6 +94,11 @@ export {
 export { type RepairOptions, type RepairResult, repair } from "./library/repair.ts";
 export { type RestoreOptions, type RestoreResult, restore } from "./library/restore.ts";
 export {
+	type PathsResult,
+	type RestorePathsOptions,
+	restorePaths,
+} from "./library/restore-paths.ts";
+export {
 	type NamespacesOptions,
 	namespaces,
 	type PolicyOptions,
@@ -75,7 +108,36 @@ export {
 export { type RollbackOptions, type RollbackResult, rollback } from "./library/rollback.ts";
 export { type RunOptions, type RunResult, run } from "./library/run.ts";
 export { type ServeOptions, type ServeResult, serve } from "./library/serve.ts";
-export { type DaemonReport, status, type WorkspaceStatus } from "./library/status.ts";
+export {
+	installService,
+	type Kept,
+	removeService,
+	type ServiceOptions,
+	type ServiceStatus,
+	type ServiceUnit,
+	type ServiceUnitOptions,
+	serviceStatus,
+	serviceUnit,
+} from "./library/service.ts";
+export {
+	type DaemonReport,
+	status,
+	type Verdict,
+	type WatchOptions,
+	type WorkspaceStatus,
+	watchStatus,
+} from "./library/status.ts";
+export { type ListedTag, type TagOptions, tag, tags, untag } from "./library/tag.ts";
+export {
+	type EmptiedTrash,
+	type EmptyTrashOptions,
+	emptyTrash,
+	listTrash,
+	type TrashOptions,
+	type TrashToOptions,
+	trashTo,
+} from "./library/trash.ts";
+export { type UndoOptions, type UndoResult, undo } from "./library/undo.ts";
 export { type VerifyOptions, verify } from "./library/verify.ts";
 export {
 	type PathAnswer,
@@ -87,8 +149,10 @@ export {
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
 export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
 export type {
+	Annotation,
 	ChunkRef,
 	CommitFlags,
+	CommitInfo,
 	DirEntry,
 	Entry,
 	FileEntry,
@@ -97,7 +161,10 @@ export type {
 } from "./log/types.ts";
 export type { Removal } from "./maintenance/repair.ts";
 export type { ObjectSum, RetentionReport } from "./maintenance/retain.ts";
+export type { Tagged } from "./maintenance/tag.ts";
 export type { Damage, Verification } from "./maintenance/verify.ts";
+export type { RestoreChange } from "./restore/planned-changes.ts";
+export type { Moved } from "./restore/restore-work.ts";
 export type { NotDurable } from "./session/not-durable.ts";
 export type { LogState } from "./session/status.ts";
 export { namespaced } from "./store/namespaced.ts";

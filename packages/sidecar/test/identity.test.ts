@@ -17,8 +17,8 @@ const SHARED_BY_COPIES =
 /** The allowed uses by file, with reasons. */
 const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 	"commit/environment.ts": [
-		/^randomBytes$/,
-		"the one place that reads the kernel's generator, at each call; who asks the environment is not looked at",
+		/^(randomBytes|hostname)$/,
+		"the one place that reads the kernel's generator, at each call; who asks the environment is not looked at. The host name is shown to people and compared with nothing",
 	],
 	"disk/base-marker.ts": [
 		/^boot_id$/,
@@ -79,6 +79,22 @@ const HARMLESS: Readonly<Record<string, readonly [RegExp, string]>> = {
 		"so that this process is no survivor, asked of this machine's own kernel",
 	],
 	"store/s3-settings.ts": [/^hostname$/, "the store's, in a URL"],
+	"store/s3-endpoint.ts": [/^hostname$/, "the store's, in a URL"],
+	"library/service.ts": [/^userInfo$/, "whether this user's services outlive the login"],
+	"library/init/text-file.ts": [
+		/^process\.pid$/,
+		"a file's name until it is renamed, on this machine's own disk",
+	],
+	"workspace/open-files.ts": [/^process\.pid$/, "so that this process does not find itself"],
+	"library/read-database.ts": [/^process\.pid$/, "this process, which ends itself"],
+	"workspace/materialize.ts": [
+		/^process\.pid$/,
+		"a staging directory's name, made exclusively, on this machine's own disk",
+	],
+	"workspace/replace-ignore-file.ts": [
+		/^process\.pid$/,
+		"a file's name until it is renamed, made exclusively, on this machine's own disk",
+	],
 	"workspace/file-set.ts": [
 		/^randomBytes$/,
 		"a private file's name, opened exclusively, on this machine's own disk",

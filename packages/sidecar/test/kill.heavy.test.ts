@@ -35,9 +35,13 @@ const PAUSE_MS = 14;
 const CLI = fileURLToPath(new URL("../dist/openclaw-sidecar.js", import.meta.url));
 const LOAD = fileURLToPath(new URL("../../testkit/workspace/write-load.ts", import.meta.url));
 
-/** The times of the kills as shares of the load's length, derived from the printed seed. */
-function shareOf(seed: number): number {
-	return ((Math.imul(seed + 1, 2654435761) >>> 0) / 2 ** 32) * 1.2;
+/**
+ * The step of the load at which to kill, with a share of the pause after it, derived from the
+ * printed seed. It is after the last one in one of six. Steps and not time, so that a busy machine
+ * is also killed in the middle of its load.
+ */
+function killAt(seed: number): number {
+	return ((Math.imul(seed + 1, 2654435761) >>> 0) / 2 ** 32) * 1.2 * STEPS;
 }
 
 // @id kills
@@ -137,7 +141,9 @@ async function killOnce(
 			},
 		);
 		const ended = new Promise((resolve) => load.once("exit", resolve));
-		await Promise.race([ended, delay(shareOf(seed) * STEPS * PAUSE_MS + 50)]);
+		const at = killAt(seed);
+		await Promise.race([ended, linesOf(load.stdout, Math.min(STEPS, Math.ceil(at)))]);
+		await delay(((at % 1) + Math.max(0, at - STEPS)) * PAUSE_MS);
 		const killed = new Promise((resolve) => daemon.once("exit", resolve));
 		daemon.kill("SIGKILL");
 		await killed;
@@ -187,6 +193,12 @@ async function killOnce(
 		daemon.kill("SIGKILL");
 		rmSync(dir, { recursive: true, force: true });
 	}
+}
+
+/** Resolves when the stream has had that many lines. */
+async function linesOf(stream: NodeJS.ReadableStream, count: number): Promise<void> {
+	let left = count;
+	for await (const _ of createInterface({ input: stream })) if (--left <= 0) return;
 }
 
 function stateOf(root: string): Map<string, string> {

@@ -50,7 +50,8 @@ const EDGES: Readonly<Record<string, readonly string[]>> = {
 	telemetry: [],
 	config: [],
 	library: LIBRARY,
-	cli: [...LIBRARY, "library"],
+	ui: ["log", "store", "workspace", "commit", "history", "library", "telemetry"],
+	cli: [...LIBRARY, "library", "ui"],
 };
 const ROOMS = Object.keys(EDGES);
 
@@ -180,7 +181,7 @@ const cases = [
 		"a test imports the testkit",
 		fixture("library", "kit.test", importing("../../../testkit/dice.ts")),
 	),
-	...["bin", "lambda", "lib"].map((folder) => {
+	...["bin", "doctor", "lambda", "lib", "pages", "tools"].map((folder) => {
 		const path = fixtureAt(
 			`packages/infra/${folder}/testkit.ts`,
 			importing("../../testkit/dice.ts"),

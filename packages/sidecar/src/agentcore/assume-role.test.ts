@@ -10,7 +10,7 @@ import { type OidcS3Server, startOidcS3Server } from "../../../testkit/store/oid
 import { makeBucket, s3TestServer } from "../../../testkit/store/s3-server.ts";
 import { assertNamespace } from "../store/namespaced.ts";
 import { silentLogger } from "../telemetry/logger.ts";
-import { sessionName } from "./assume-role.ts";
+import { sessionName, stsFailure } from "./assume-role.ts";
 import { type IdentityOptions, identityStrategy } from "./identity.ts";
 import { encodeUserId } from "./namespace-code.ts";
 
@@ -207,6 +207,19 @@ describe.skipIf(s3TestServer() === undefined)(
 		});
 	},
 );
+
+test.each([
+	["ThrottlingException", 400, "STORE_UNREACHABLE"],
+	["Throttling", 400, "STORE_UNREACHABLE"],
+	["IDPCommunicationErrorException", 400, "STORE_UNREACHABLE"],
+	["InternalFailure", 500, "STORE_UNREACHABLE"],
+	["TooManyRequestsException", 429, "STORE_UNREACHABLE"],
+	["InvalidIdentityTokenException", 400, "STORE_ACCESS_DENIED"],
+	["AccessDenied", 403, "STORE_ACCESS_DENIED"],
+])("STS's answer %s (%i) is %s: only a denial is final", (name, httpStatusCode, code) => {
+	const error = Object.assign(new Error("no"), { name, $metadata: { httpStatusCode } });
+	expect(stsFailure(error, "arn:aws:iam::1:role/a")).toMatchObject({ code });
+});
 
 test("a role's session has a name that STS accepts, and that is the namespace if possible", () => {
 	for (const id of ["anna@example.org", "ab", "x".repeat(64), "日本語", "a|b"])

@@ -25,14 +25,14 @@ export interface Role {
  * needed.
  */
 export async function tradeToken(role: Role, token: UserToken): Promise<AwsCredentials> {
-	const { fromWebToken } = await import("@aws-sdk/credential-providers");
+	const { fromWebToken } = await import("../store/aws-credentials.ts");
 	const init = { ...common(role), webIdentityToken: token.reveal() };
 	return await asked(role, async () => await fromWebToken(init)());
 }
 
 /** Uses AssumeRole, with the credentials of this machine as the proof. */
 export async function assumeRole(role: Role): Promise<AwsCredentials> {
-	const { fromTemporaryCredentials } = await import("@aws-sdk/credential-providers");
+	const { fromTemporaryCredentials } = await import("../store/aws-credentials.ts");
 	const { roleArn, roleSessionName, policy, durationSeconds, clientConfig } = common(role);
 	const params = {
 		RoleArn: roleArn,
@@ -78,12 +78,18 @@ async function asked(
 	try {
 		return await ask();
 	} catch (error) {
-		throw judge(error, roleArn);
+		throw stsFailure(error, roleArn);
 	}
 }
 
+/**
+ * Answers with a 400 after which the same request may succeed: too many requests of the account, or
+ * STS could not reach the issuer.
+ */
+const PASSING = /Throttl|TooManyRequests|RequestLimitExceeded|IDPCommunicationError/i;
+
 /** The SDK's errors are not passed on: their properties may contain the token. */
-function judge(error: unknown, roleArn: string): SidecarError {
+export function stsFailure(error: unknown, roleArn: string): SidecarError {
 	const {
 		name = "Error",
 		message = String(error),
@@ -92,7 +98,11 @@ function judge(error: unknown, roleArn: string): SidecarError {
 	const reason = printable(`STS: ${name}: ${message.replace(/eyJ[\w.-]+/g, "[token]")}`);
 	const status = $metadata?.httpStatusCode;
 	const isDenied =
-		(status !== undefined && status >= 400 && status < 500 && status !== 429) ||
+		(status !== undefined &&
+			status >= 400 &&
+			status < 500 &&
+			status !== 429 &&
+			!PASSING.test(name)) ||
 		name.endsWith("ProviderError");
 	if (!isDenied) return new SidecarError("STORE_UNREACHABLE", { value: roleArn, reason });
 	const isExpired = /Expired/.test(name) || /expired/i.test(message);

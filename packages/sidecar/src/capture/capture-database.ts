@@ -110,6 +110,8 @@ const IN_PLACE_BYTES = 64 * 1024 * 1024;
  * Beyond this size, a copy is better.
  */
 const MAX_NEW_IN_PLACE_BYTES = 64 * 1024 * 1024;
+/** Compared after each checkpoint: all of 1 GB in 64 of them, for 10 ms each. */
+const COMPARED_BYTES = 16 * 1024 * 1024;
 /** If a lock lasts longer, the copy waits for it. */
 const IN_PLACE_BUSY_MS = 100;
 const BLOCK_BYTES = 1024 * 1024;
@@ -136,6 +138,9 @@ async function captureInPlace(
 		const pass = new ChunkPass(context, builder, before, SQLITE_CHUNK_BITS);
 		const block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
 		const slice = new Slice();
+		const comparedTo = pages.isAfterCheckpoint
+			? compareSome(context, pages, before, block)
+			: pages.seen?.comparedTo;
 		for (let offset = 0; offset < pages.sizeBytes; offset += BLOCK_BYTES) {
 			const isRead = await readBlock(pages, pass, block, offset);
 			if (!isRead || (canCopy && pass.newBytes > MAX_NEW_IN_PLACE_BYTES)) return undefined;
@@ -145,11 +150,46 @@ async function captureInPlace(
 		if (!pages.isOneMoment()) return undefined;
 		const taken = pass.result(stat, pages.sizeBytes, stat, fingerprint);
 		return taken.kind === "taken"
-			? { ...taken, local: { ...taken.local, pages: pages.seen, annotations } }
+			? {
+					...taken,
+					local: {
+						...taken.local,
+						pages: pages.seen && { ...pages.seen, comparedTo: comparedTo ?? 0 },
+						annotations,
+					},
+				}
 			: undefined;
 	} finally {
 		pages.close();
 	}
+}
+
+/**
+ * Compares a part of what should be unchanged with the last capture, each time another part. If it
+ * differs, something other than SQLite wrote to the file, and everything is read.
+ * @returns where the next comparison begins
+ */
+function compareSome(
+	{ quickHash }: CaptureContext,
+	pages: PagesInPlace,
+	before: LocalEntry | undefined,
+	block: Buffer,
+): number {
+	const chunkBytes = 2 ** SQLITE_CHUNK_BITS;
+	const known = before?.quick ?? new BigUint64Array();
+	const count = Math.min(known.length, COMPARED_BYTES / chunkBytes);
+	let index = (before?.pages?.comparedTo ?? 0) / chunkBytes;
+	for (let compared = 0; compared < count; compared++, index++) {
+		index %= known.length;
+		const offset = index * chunkBytes;
+		const bytes = block.subarray(0, Math.min(chunkBytes, pages.sizeBytes - offset));
+		if (bytes.length === 0 || pages.mayDiffer(offset, bytes.length)) continue;
+		if (!pages.read(bytes, offset) || quickHash(bytes) !== known[index]) {
+			pages.distrust();
+			break;
+		}
+	}
+	return index * chunkBytes;
 }
 
 /**

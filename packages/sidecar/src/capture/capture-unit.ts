@@ -18,6 +18,7 @@ export type CapturedUnit = ReadonlyMap<Path, { readonly stat: Stat; readonly fil
 /**
  * @param main as returned by `mainFileOf`
  * @param earlier results of an earlier round of the same capture
+ * @param paths as returned by `filesOfSet`
  */
 export async function captureUnit(
 	context: CaptureContext,
@@ -25,8 +26,8 @@ export async function captureUnit(
 	main: Path,
 	stat: Stat,
 	earlier?: LocalEntry,
+	paths = filesOfSet(context.root, main),
 ): Promise<CapturedUnit> {
-	const paths = filesOfSet(context.root, main);
 	if (paths.length === 1)
 		return new Map([
 			[main, { stat, file: await captureFile(context, builder, main, stat, earlier) }],

@@ -22,7 +22,7 @@ import { besides, filesOfSet, mainFileOf } from "../workspace/file-set.ts";
 import { FoldedNames } from "../workspace/folded-names.ts";
 import { readNames } from "../workspace/read-names.ts";
 import { Slice } from "../workspace/slice.ts";
-import { COMPANIONS, filesOf, isCompanion } from "../workspace/sqlite-file.ts";
+import { COMPANIONS, filesOf, isCompanion, walFingerprint } from "../workspace/sqlite-file.ts";
 import { identityOf, isRacy, lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import { whyNotStored } from "../workspace/why-not-stored.ts";
 import { type CaptureContext, TooMuchNew } from "./capture-context.ts";
@@ -217,7 +217,7 @@ export class Capture {
 		const known = this.changed.get(path) ?? local.get(path);
 		const chunks = known?.entry.type === "file" ? known.entry.chunks.length : 0;
 		const left =
-			(known === undefined ? room?.admit(path) : undefined) ??
+			(known === undefined ? room?.admit(path, stat.type === "link" ? stat.size : 0) : undefined) ??
 			(stat.type === "file" && known?.database === undefined
 				? room?.reserve(path, stat.size, chunks)
 				: undefined);
@@ -240,12 +240,11 @@ export class Capture {
 		const { root, local, large, maxFileBytes = Number.POSITIVE_INFINITY } = this.#context;
 		const paths = filesOfSet(root, main);
 		for (const path of besides(main)) {
-			const known =
-				paths.includes(path) || isCompanion(root, path)
-					? undefined
-					: (this.changed.get(path) ?? local.get(path));
+			const known = this.changed.get(path) ?? local.get(path);
+			// Nearly every file has neither beside it, and then must not be opened to see what it is.
+			if (known?.entry.type !== "file" || paths.includes(path) || isCompanion(root, path)) continue;
 			// Removed with the database's commit: SQLite would roll an older log into the database.
-			if (known?.entry.type === "file") this.#gone(path);
+			this.#gone(path);
 		}
 		for (const path of paths)
 			this.#looked.set(path, path === main ? stat : (lstatPath(root, path) ?? stat));
@@ -258,7 +257,10 @@ export class Capture {
 			for (const [path, { stat: taken, file }] of ready) this.#record(path, taken, file);
 			const local = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
 			// It changed meanwhile: what was taken is a state that it passed through.
-			if (local?.stat !== undefined && !sameStat(local.stat, stat)) this.#leaveAside(main, stat);
+			const isOther = local?.stat !== undefined && !sameStat(local.stat, stat);
+			const hasMore =
+				local?.database !== undefined && local.database !== walFingerprint(root, main);
+			if (isOther || hasMore) this.#leaveAside(main, stat);
 			return;
 		}
 		// What this capture already has of it is a state that it passed through.
@@ -267,8 +269,10 @@ export class Capture {
 		const earlier = this.changed.get(main) ?? this.minor.get(main) ?? this.confirmed.get(main);
 		const started = performance.now();
 		try {
-			const unit = await captureUnit(this.#context, this.#builder, main, stat, earlier);
+			const unit = await captureUnit(this.#context, this.#builder, main, stat, earlier, paths);
 			for (const [path, { stat: taken, file }] of unit) this.#record(path, taken, file);
+			if ([...unit.values()].every(({ file }) => file.kind === "taken" || file.kind === "same"))
+				large?.outdate(main);
 		} catch (error) {
 			if (!(error instanceof TooMuchNew)) throw error;
 			this.#leaveAside(main, stat);
@@ -305,7 +309,7 @@ export class Capture {
 		for (const name of names) {
 			const child = joinPath(path, name);
 			if (this.#isAstray(child)) continue;
-			if (isAnother || (local.get(child) === undefined && !this.changed.has(child)))
+			if (isAnother || (local.entry(child) === undefined && !this.changed.has(child)))
 				await this.#path(child);
 		}
 		for (const child of [...local.children(path)])

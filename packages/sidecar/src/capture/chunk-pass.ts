@@ -106,9 +106,11 @@ export class ChunkPass {
 			mtimeNs: stat.mtimeNs,
 			size,
 			chunkBits: this.#bits,
-			chunks: this.#refs,
+			// A copy has no room for more: an array that grew by one has room for 17.
+			chunks: this.#refs.slice(),
 		};
-		return { kind: "taken", local: { entry, stat: clean, quick: this.quick(), database } };
+		const quick = this.#refs.length > 1 ? this.quick() : undefined;
+		return { kind: "taken", local: { entry, stat: clean, quick, database } };
 	}
 
 	#isRefused(bytes: Buffer, offset: number, isKnown: boolean): boolean {

@@ -2,6 +2,7 @@ import { type Environment, elapsedMs, type Moment, now } from "../commit/environ
 import { isBelowAny } from "../disk/check-mounts.ts";
 import { isAnyHeld, vanishedDirectories } from "../disk/deletion-brake.ts";
 import type { LocalTree } from "../disk/local-tree.ts";
+import { notMeant } from "../disk/meant-deletions.ts";
 import type { Path } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import type { LogFields, Logger } from "../telemetry/types.ts";
@@ -24,6 +25,8 @@ export interface BrakeOptions {
 	readonly critical: readonly Path[];
 	/** Paths that disappeared before the session began and whose deletion the restore accepted. */
 	readonly believed: ReadonlySet<Path>;
+	/** Paths that a restore removed on purpose, except those whose deletion is over. */
+	readonly meant: () => ReadonlySet<Path>;
 	/**
 	 * A deferred deletion is committed if a sweep still finds the path gone this long after it was
 	 * first missed.
@@ -45,6 +48,10 @@ export class DeferredDeletions {
 
 	get size(): number {
 		return this.#deferred.size;
+	}
+
+	get paths(): readonly Path[] {
+		return [...this.#deferred.keys()];
 	}
 
 	/** The topmost deferred paths: inspecting these inspects all of them. */
@@ -92,11 +99,14 @@ export class DeferredDeletions {
 		return new Set([...gone].filter((path) => !deferred.has(path)));
 	}
 
-	#suspect(gone: ReadonlySet<Path>): ReadonlySet<Path> {
-		if (gone.size === 0) return gone;
+	#suspect(removed: ReadonlySet<Path>): ReadonlySet<Path> {
+		if (removed.size === 0) return removed;
 		const { local, critical, believed, filter } = this.#options;
+		const meant = this.#options.meant();
+		const gone = notMeant(removed, meant);
 		const isFile = (path: Path) => local.get(path)?.entry.type !== "dir";
-		if (isAnyHeld(gone, local.paths(), isFile, criticalIn(critical, gone))) return gone;
+		const before = [...local.paths()].filter((path) => !meant.has(path));
+		if (isAnyHeld(gone, before, isFile, criticalIn(critical, gone))) return gone;
 		// Paths that the user's ignore file excludes have not disappeared.
 		const isIgnored = (path: Path) =>
 			path !== "" && filter(path, isFile(path) ? "file" : "dir") === "skip";

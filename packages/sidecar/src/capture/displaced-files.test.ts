@@ -18,6 +18,7 @@ import { plainProfile, type Workbench, workbench } from "../../../testkit/workbe
 import { newRestoreId, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { DisplacedJournal } from "../disk/displaced.ts";
+import { emptyTrash, readTrash } from "../disk/trash.ts";
 import { SidecarError } from "../errors.ts";
 import { contentOf } from "../history/inspect.ts";
 import { isRestoreId } from "../log/restore-id.ts";
@@ -241,6 +242,12 @@ describe("an edit that meets a newer commit", () => {
 		expect(
 			bench.logger.events.filter(({ event }) => event === "quarantine.left-out"),
 		).toMatchObject([{ fields: { path: "private" } }]);
+		expect(readFileSync(session.restored.moved[0]?.to as string, "utf8")).toBe("mine");
+		const trash = readTrash(bench.privateDir("a"));
+		expect(trash.flatMap(({ entries }) => entries)).toMatchObject([
+			{ path: "private", isOnlyCopy: false, isExcluded: true },
+		]);
+		expect(emptyTrash(bench.privateDir("a"), trash)).toEqual([]);
 		expect(readFileSync(session.restored.moved[0]?.to as string, "utf8")).toBe("mine");
 	});
 });

@@ -32,6 +32,8 @@ export interface CapturedDisplaced {
 	readonly bytes: number;
 	/** Entries that leave the journal with the commit. */
 	readonly done: readonly Displaced[];
+	/** Files among them that a rule keeps out of the log: the trash has the only copy. */
+	readonly leftOut: readonly Displaced[];
 }
 
 /** A file or link in the trash. */
@@ -46,6 +48,7 @@ const KEEP_ALL: Filter = () => "keep";
 export class DisplacedFiles {
 	readonly #privateDir: string;
 	readonly #journal: DisplacedJournal;
+	readonly #leftOut: DisplacedJournal;
 	#pending: readonly Displaced[] = [];
 	#deferred: ReadonlyMap<Path, string> = new Map();
 	#secrets: SecretGuard | undefined;
@@ -53,6 +56,7 @@ export class DisplacedFiles {
 	private constructor(privateDir: string) {
 		this.#privateDir = privateDir;
 		this.#journal = new DisplacedJournal(privateDir);
+		this.#leftOut = DisplacedJournal.leftOut(privateDir);
 	}
 
 	/** @throws SidecarError STATE_DIR_UNUSABLE */
@@ -96,11 +100,13 @@ export class DisplacedFiles {
 		const changed = new Map<Path, Entry<Chunk>>();
 		const paths: Path[] = [];
 		const done: Displaced[] = [];
+		const leftOut: Displaced[] = [];
 		let bytes = 0;
 		const known = quarantinedPaths(tree);
 		for (const displaced of this.#pending) {
-			const taken = await this.#take(context, builder, displaced);
-			if (taken === undefined) continue;
+			const result = await this.#take(context, builder, displaced);
+			if (result === undefined) continue;
+			const { taken } = result;
 			const entries = new Map(
 				[...taken].filter(
 					([name, { entry }]) => !isKnown(tree, known, pathOf(displaced, name), entry),
@@ -113,16 +119,27 @@ export class DisplacedFiles {
 				[...entries].map(([name, { entry }]) => [home + name, { name, entry }]),
 			);
 			const wanted = new Map([...named].map(([at, { entry }]) => [at, entry]));
-			const aside = quarantineDelta(tree, superseded ?? displaced.restore, wanted, () => undefined);
-			const [tooLong] = aside.tooLong.map((at) => named.get(at)?.name as Path);
-			if (tooLong !== undefined) {
+			const aside = quarantineDelta(
+				tree,
+				superseded ?? displaced.restore,
+				wanted,
+				() => undefined,
+				context.room?.holds,
+			);
+			const [left] = [
+				...aside.tooLong.map((at) => [at, "its path is too long for"] as const),
+				...aside.withoutRoom.map((at) => [at, "there is no room for it in"] as const),
+			];
+			if (left !== undefined) {
+				const name = named.get(left[0])?.name as Path;
 				this.#defer(
-					pathOf(displaced, tooLong),
-					`its path is too long for ${RECOVERED_DIRECTORY}/; it is in ${this.#trash(displaced)}/${tooLong}`,
+					pathOf(displaced, name),
+					`${left[1]} ${RECOVERED_DIRECTORY}/; it is in ${this.#trash(displaced)}/${name}`,
 				);
 				continue;
 			}
 			done.push(displaced);
+			leftOut.push(...result.leftOut);
 			for (const [path, entry] of aside.delta.changed) changed.set(path, entry);
 			for (const at of aside.taken) {
 				const { name, entry } = named.get(at) as { name: Path; entry: Entry<Chunk> };
@@ -130,11 +147,12 @@ export class DisplacedFiles {
 				if (entry.type === "file") bytes += entry.size;
 			}
 		}
-		return { changed, paths, bytes, done };
+		return { changed, paths, bytes, done, leftOut };
 	}
 
 	/** @throws SidecarError STATE_DIR_UNUSABLE, WORKSPACE_DISK_FULL */
-	committed({ done }: CapturedDisplaced): void {
+	committed({ done, leftOut }: CapturedDisplaced): void {
+		this.#leftOut.add(leftOut);
 		this.#journal.remove(done);
 		const gone = new Set(done);
 		this.#pending = this.#pending.filter((displaced) => !gone.has(displaced));
@@ -148,12 +166,15 @@ export class DisplacedFiles {
 		return trashOf(this.#privateDir, restore);
 	}
 
-	/** Entries by name in the trash; undefined if something must wait for the next commit. */
+	/** `taken`: by name in the trash. Undefined if something must wait for the next commit. */
 	async #take(
 		context: CaptureContext,
 		builder: BlockBuilder,
 		displaced: Displaced,
-	): Promise<ReadonlyMap<Path, LocalEntry> | undefined> {
+	): Promise<
+		| { readonly taken: ReadonlyMap<Path, LocalEntry>; readonly leftOut: readonly Displaced[] }
+		| undefined
+	> {
 		const root = this.#trash(displaced);
 		const within = {
 			...context,
@@ -164,6 +185,7 @@ export class DisplacedFiles {
 			secrets: this.#guard(context),
 		};
 		const taken = new Map<Path, LocalEntry>();
+		const leftOut: Displaced[] = [];
 		let waits = false;
 		for (const { path, name, stat } of await filesIn(root, displaced)) {
 			if (context.filter(path, stat.type) === "skip") {
@@ -172,6 +194,7 @@ export class DisplacedFiles {
 					to: `${root}/${name}`,
 					reason: "the ignore file or the profile leaves it out",
 				});
+				leftOut.push({ path, restore: displaced.restore, name });
 				continue;
 			}
 			if (stat.type === "link") {
@@ -190,6 +213,7 @@ export class DisplacedFiles {
 			}
 			const file = await captureFile(within, builder, name, stat);
 			if (file.kind === "taken") taken.set(name, file.local);
+			if (file.kind === "excluded") leftOut.push({ path, restore: displaced.restore, name });
 			const raw = file.kind === "taken" || file.kind === "deferred" ? file.raw : undefined;
 			for (const [at, local] of raw ?? []) taken.set(at, local);
 			if (file.kind !== "deferred" || raw?.has(name) === true) continue;
@@ -199,7 +223,7 @@ export class DisplacedFiles {
 				`a restore moved it to ${root}/${name}, where it cannot be read: ${file.reason}`,
 			);
 		}
-		return waits ? undefined : taken;
+		return waits ? undefined : { taken, leftOut };
 	}
 
 	/**

@@ -1,8 +1,9 @@
-import { isDatabase } from "../disk/local-tree.ts";
+import { isDatabase, type LocalTree } from "../disk/local-tree.ts";
 import type { Path } from "../log/types.ts";
-import { type Problem, scan } from "../workspace/scan.ts";
+import type { Root } from "../path.ts";
+import { type Problem, walk } from "../workspace/scan.ts";
 import { walFingerprint } from "../workspace/sqlite.ts";
-import { type Stat, sameStat } from "../workspace/stat.ts";
+import type { Stat } from "../workspace/stat.ts";
 import type { CaptureContext } from "./capture-context.ts";
 
 /** The result of a scan. */
@@ -21,7 +22,8 @@ export interface FoundChanges {
 }
 
 /**
- * Sweeps the workspace: inspects every path and reads no content.
+ * Sweeps the workspace: inspects every path and reads no content. Besides its result it needs
+ * memory for the names of one directory at a time, however large the tree is.
  * @param scanned the result of a scan that nothing was written after, instead of a new one
  */
 export async function findChanges(
@@ -29,20 +31,62 @@ export async function findChanges(
 	signal: AbortSignal | undefined,
 	scanned?: Scanned,
 ): Promise<FoundChanges> {
-	const { stats, problems } = scanned ?? (await scan(root, filter, { signal }));
+	const paths: Path[] = [];
+	const gone: Path[] = [];
+	const look = (path: Path, stat: Stat) => {
+		if (!local.isClean(path, stat)) paths.push(path);
+		// A database's newest rows may be in its WAL, without a change to the file itself.
+		else if (isChangedDatabase(local, root, path)) paths.push(path);
+	};
+	const problems = scanned?.problems ?? (await walkAll());
+	if (scanned !== undefined) {
+		for (const [path, stat] of scanned.stats) look(path, stat);
+		for (const path of local.paths()) if (!scanned.stats.has(path)) gone.push(path);
+	}
 	const pathsOf = (wanted: (typeof problems)[number]["reason"]) =>
 		problems.filter(({ reason }) => reason === wanted).map(({ path }) => path);
 	const unreadable = pathsOf("unreadable");
-	const paths: Path[] = [];
-	for (const [path, stat] of stats) {
-		const known = local.get(path);
-		if (known?.stat === undefined || !sameStat(known.stat, stat)) paths.push(path);
-		// A database's newest rows may be in its WAL, without a change to the file itself.
-		else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);
-	}
-	for (const path of local.paths())
-		if (!stats.has(path) && !isBelow(path, unreadable)) paths.push(path);
+	for (const path of gone) if (!isBelow(path, unreadable)) paths.push(path);
 	return { paths, unreadable, special: pathsOf("other-type") };
+
+	async function walkAll(): Promise<readonly Problem[]> {
+		/** What the current directory has now. */
+		let there: Path[] = [];
+		const isGone = (top: Path) => {
+			for (const path of local.subtree(top)) gone.push(path);
+		};
+		return await walk(
+			root,
+			filter,
+			{
+				onEntry: (path, stat) => {
+					there.push(path);
+					look(path, stat);
+					if (stat.type !== "dir") for (const child of local.children(path)) isGone(child);
+				},
+				onListed: (directory, vanished) => {
+					if (vanished) isGone(directory);
+					else for (const child of missing(local.children(directory), there)) isGone(child);
+					there = [];
+				},
+			},
+			{ signal },
+		);
+	}
+}
+
+function missing(known: ReadonlySet<Path>, there: readonly Path[]): Path[] {
+	let seen = 0;
+	for (const path of there) if (known.has(path)) seen++;
+	if (seen === known.size) return [];
+	const names = new Set(there);
+	return [...known].filter((path) => !names.has(path));
+}
+
+function isChangedDatabase(local: LocalTree, root: Root, path: Path): boolean {
+	const entry = local.entry(path);
+	if (entry === undefined || !isDatabase({ entry })) return false;
+	return local.get(path)?.database !== walFingerprint(root, path);
 }
 
 function isBelow(path: Path, directories: readonly Path[]): boolean {

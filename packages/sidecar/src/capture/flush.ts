@@ -21,6 +21,7 @@ import { mainOf, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Annotations } from "../workspace/profile.ts";
 import { hasReservedName } from "../workspace/scan.ts";
+import { lstatPath } from "../workspace/stat.ts";
 import { Capture, type Deferred } from "./capture.ts";
 import type { CaptureContext } from "./capture-context.ts";
 import { DeferredDeletions } from "./deferred-deletions.ts";
@@ -31,7 +32,7 @@ import type { KnownRoots } from "./known-roots.ts";
 import { LARGE_BYTES, LargeFiles } from "./large-files.ts";
 import { type MassRewrite, massRewrite } from "./mass-rewrite.ts";
 import { newRaw, replacedRaw } from "./raw-databases.ts";
-import { Room } from "./room.ts";
+import { MAX_TREE, Room } from "./room.ts";
 import type { Excluded } from "./secret-guard.ts";
 
 /**
@@ -84,6 +85,7 @@ export class Flusher {
 	#lastSweep: Sweep = { startedMs: performance.now(), ms: 0 };
 	#pending: Pending | undefined;
 	readonly #deferredDeletions: DeferredDeletions;
+	readonly #meant: () => ReadonlySet<Path>;
 	#deferred: readonly Deferred[] = [];
 	/**
 	 * Directories (and databases) of which only the time changed since their commit: committed along
@@ -110,6 +112,8 @@ export class Flusher {
 		displaced?: DisplacedFiles;
 		/** Deletions that the restore found and accepted. */
 		believed?: ReadonlySet<Path>;
+		/** Deletions that restores of single paths made; forgets those that are over. */
+		meant?: (isOver: (path: Path) => boolean) => ReadonlySet<Path>;
 		/** What each commit says about the workspace, by name. Default: nothing. */
 		annotate?: (() => Annotations) | undefined;
 		/** How long to hold a deferred deletion; default one minute. */
@@ -128,11 +132,17 @@ export class Flusher {
 		this.#scanned = options.scanned;
 		const { local, filter, logger, profile } = options.context;
 		const { environment, believed = new Set(), confirmAfterMs = CONFIRM_AFTER_MS } = options;
+		const { root } = options.context;
+		this.#meant = () =>
+			options.meant?.(
+				(path) => local.get(path) === undefined || lstatPath(root, path) !== undefined,
+			) ?? new Set();
 		this.#deferredDeletions = new DeferredDeletions({
 			local,
 			filter,
 			critical: profile.critical,
 			believed,
+			meant: this.#meant,
 			confirmAfterMs,
 			environment,
 			logger,
@@ -236,6 +246,10 @@ export class Flusher {
 		return this.#deferredDeletions.size;
 	}
 
+	get deferredDeletionPaths(): readonly Path[] {
+		return this.#deferredDeletions.paths;
+	}
+
 	/** Files that are on the disk and, by choice, not stored. */
 	get excluded(): readonly Excluded[] {
 		return this.#context.secrets.excluded(this.#context.root);
@@ -270,11 +284,17 @@ export class Flusher {
 
 	async #attempt(options: FlushOptions): Promise<FlushResult | "again"> {
 		const builder = this.#builder(this.#writer.inlineRoomBytes, options.signal);
+		const { index, head: before, entryLimit } = this.#writer;
+		const { chunks, manifestBytes } = index;
+		const room = new Room(
+			{ entries: before.tree.size, chunks, manifestBytes },
+			{ ...MAX_TREE, entries: entryLimit },
+		);
 		const context: CaptureContext = {
 			...this.#context,
 			signal: options.signal,
 			maxFileBytes: options.maxFileBytes ?? Number.POSITIVE_INFINITY,
-			room: new Room({ entries: this.#writer.head.tree.size, chunks: this.#writer.index.chunks }),
+			room,
 			...(this.large.isOpen && { large: this.large, maxNewBytes: LARGE_BYTES }),
 			// Not at the first try: most locks are released soon, and a quarantine costs an upload.
 			keepsRaw: (path) => options.closed === true || this.#wasDeferred(path),
@@ -311,12 +331,14 @@ export class Flusher {
 			if (options.allOrNothing === true) this.#requireAll(capture);
 			const isClosing = options.closed === true && capture.postponed.size === 0;
 			const { head } = this.#writer;
+			const changed = new Map([...capture.changed, ...capture.minor]);
 			const raw = newRaw(capture, head.tree);
+			const rawDelta = this.#writer.isSuperseded ? undefined : this.#rawDelta(raw, changed, room);
 			const displaced = await this.#takeDisplaced(capture, context, builder);
 			if (
 				capture.changed.size === 0 &&
 				removed.size === 0 &&
-				raw.size === 0 &&
+				(rawDelta?.changed ?? raw).size === 0 &&
 				displaced === undefined &&
 				!isClosing
 			) {
@@ -328,13 +350,12 @@ export class Flusher {
 					deferredDeletions: this.#deferredDeletions.size,
 				};
 			}
-			const changed = new Map([...capture.changed, ...capture.minor]);
 			const inline = await builder.finish();
 			const quarantined = this.#writer.isSuperseded
-				? this.#quarantined(capture, changed, raw)
+				? this.#quarantined(capture, changed, raw, room)
 				: undefined;
 			const owned = quarantined?.delta ?? {
-				changed: new Map([...this.#rawDelta(raw, changed).changed, ...entriesOf(changed)]),
+				changed: new Map([...(rawDelta?.changed ?? []), ...entriesOf(changed)]),
 				removed: new Set([...removed, ...replacedRaw(capture, head.tree)]),
 			};
 			// The directories of the change itself come before those of the quarantine.
@@ -552,15 +573,21 @@ export class Flusher {
 		capture: Capture,
 		changed: Map<Path, LocalEntry>,
 		raw: ReadonlyMap<Path, LocalEntry>,
+		room: Room,
 	): Pick<QuarantineDelta, "delta" | "taken"> {
-		const { delta, taken, tooLong } = this.#asideDelta(new Map([...changed, ...raw]));
-		for (const path of tooLong) {
+		const { delta, taken, tooLong, withoutRoom } = this.#asideDelta(
+			new Map([...changed, ...raw]),
+			room,
+		);
+		const leaveOut = (path: Path, why: string) => {
 			changed.delete(path);
 			capture.deferred.set(
 				path,
-				`another writer owns the tree, and its path is too long for ${quarantineHome("{writer}")}/`,
+				`another writer owns the tree, and ${why} ${quarantineHome("{writer}")}/`,
 			);
-		}
+		};
+		for (const path of tooLong) leaveOut(path, "its path is too long for");
+		for (const path of withoutRoom) leaveOut(path, "there is no room for it in");
 		return { delta, taken };
 	}
 
@@ -604,6 +631,7 @@ export class Flusher {
 	#adopt(pending: Pending): void {
 		const { local } = this.#context;
 		for (const path of pending.removed) local.delete(path);
+		this.#meant();
 		if (pending.displaced !== undefined) this.#displaced?.committed(pending.displaced);
 		this.#confirm(pending.capture, pending.changed, true);
 		this.#keepDirty(pending.capture);
@@ -612,10 +640,13 @@ export class Flusher {
 	/** @param refer a commit has these entries */
 	#confirm(capture: Capture, changed: ReadonlyMap<Path, LocalEntry>, refer: boolean): void {
 		const { local } = this.#context;
+		const isOwner = !this.#writer.isSuperseded;
 		for (const [path, entry] of capture.confirmed) local.set(path, entry);
 		for (const [path, entry] of changed) {
 			if (refer) {
-				local.set(path, entry);
+				// The head's own entry, so that it is in memory once.
+				const inHead = isOwner ? this.#writer.head.tree.get(path) : undefined;
+				local.set(path, inHead === undefined ? entry : { ...entry, entry: inHead });
 				this.#piggyback.delete(path);
 			} else {
 				// The stat is known, but the time is not committed yet: the entry keeps the old one.
@@ -653,13 +684,14 @@ export class Flusher {
 		if (sweep) this.#sweepDue = true;
 	}
 
-	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>): QuarantineDelta {
+	#asideDelta(changed: ReadonlyMap<Path, LocalEntry>, room: Room): QuarantineDelta {
 		const { local } = this.#context;
 		return quarantineDelta(
 			this.#writer.head.tree,
 			this.#writer.id,
 			entriesOf(changed),
-			(path) => local.get(path)?.entry,
+			(path) => local.entry(path),
+			room.holds,
 		);
 	}
 
@@ -670,13 +702,16 @@ export class Flusher {
 	#rawDelta(
 		raw: ReadonlyMap<Path, LocalEntry>,
 		changed: ReadonlyMap<Path, LocalEntry>,
+		room: Room,
 	): Delta<Chunk> {
 		const { local } = this.#context;
+		// Without room the database stays named as not taken, and only its raw bytes are left out.
 		return quarantineDelta(
 			this.#writer.head.tree,
 			RAW_ID,
 			entriesOf(raw),
-			(path) => (changed.get(path) ?? local.get(path))?.entry,
+			(path) => changed.get(path)?.entry ?? local.entry(path),
+			room.holds,
 		).delta;
 	}
 }
@@ -712,7 +747,7 @@ function entriesOf(changed: ReadonlyMap<Path, LocalEntry>): Map<Path, Entry<Chun
 
 function entriesOfTree(local: LocalTree): Parameters<typeof massRewrite>[0] {
 	return {
-		get: (path) => local.get(path)?.entry,
+		get: (path) => local.entry(path),
 		*entries() {
 			for (const [path, { entry }] of local.entries()) yield [path, entry] as const;
 		},

@@ -8,6 +8,7 @@ import {
 	writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { FaultyStore } from "../../../testkit/store/faulty-store.ts";
 import { type Workbench, workbench } from "../../../testkit/workbench.ts";
@@ -181,6 +182,55 @@ describe("a large file", () => {
 		expect((await readLog(bench.store)).head.tree.get("large")).toMatchObject({
 			size: first.length + 4,
 		});
+	});
+
+	// @id overtaken-transfer
+	it("does not replace a newer state that a flush took during its transfer", async () => {
+		await using bench = await workbench();
+		const { session, store, file } = await served(bench);
+		const inLog = async () => (await readLog(bench.store)).head.tree.get("file");
+		writeFileSync(file("file"), random(20 * MiB));
+		await session.flush({ sweep: true });
+		// The third has the rest: all of it is read.
+		await vi.waitUntil(() => store.packs >= 3, { timeout: 20_000 });
+		writeFileSync(file("file"), "small and new");
+		session.hint("file");
+		await session.flush();
+		expect(await inLog()).toMatchObject({ size: 13 });
+		store.open();
+		await session.large.finished(["file"]);
+		session.hint("file");
+		await session.flush();
+		expect(await inLog()).toMatchObject({ size: 13 });
+		expect(session.waiting).toBe(0);
+	});
+
+	// @id log-grows-in-transfer
+	it("waits for another transfer if only the log of the database grew during the first", async () => {
+		await using bench = await workbench();
+		const { session, store, file } = await served(bench);
+		using db = new DatabaseSync(file("x.db"));
+		db.exec(
+			"PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t (id INTEGER PRIMARY KEY, body)",
+		);
+		const insert = db.prepare("INSERT INTO t (body) VALUES (?)");
+		for (let row = 0; row < 20; row++) insert.run(random(MiB));
+		db.exec("PRAGMA wal_checkpoint(TRUNCATE)");
+		await session.flush({ sweep: true });
+		await vi.waitUntil(() => store.packs >= 2, { timeout: 20_000 });
+		insert.run("the newest");
+		session.hint("x.db-wal");
+		await session.flush();
+		store.open();
+		await session.large.finished(["x.db"]);
+		await session.flush();
+		expect(session.waitingPaths).toEqual(["x.db"]);
+		await session.large.finished(["x.db"]);
+		await session.flush();
+		expect(session.waiting).toBe(0);
+		await bench.open("b");
+		using copy = new DatabaseSync(join(bench.workspace("b"), "x.db"));
+		expect(copy.prepare("SELECT body FROM t WHERE id = 21").get()).toEqual({ body: "the newest" });
 	});
 
 	// @id large-file-in-drain

@@ -62,6 +62,8 @@ export class LargeFiles {
 	#batch: ReadonlyMap<Path, Selection> = new Map();
 	readonly #ready = new Map<Path, Ready>();
 	readonly #slow = new Set<Path>();
+	/** Paths of the batch of which a flush took a newer state meanwhile. */
+	readonly #outdated = new Set<Path>();
 	/** Paths, each with the time when it may be read again. */
 	readonly #notBeforeMs = new Map<Path, number>();
 	#running: Promise<void> | undefined;
@@ -128,12 +130,19 @@ export class LargeFiles {
 
 	want(path: Path, stat: Stat): void {
 		const running = this.#batch.get(path);
-		if (running !== undefined && sameStat(running.stat, stat)) return;
+		if (running !== undefined && sameStat(running.stat, stat) && !this.#outdated.has(path)) return;
 		this.#wanted.set(path, { stat, sinceMs: this.#wanted.get(path)?.sinceMs ?? performance.now() });
 		this.#wake();
 		this.#running ??= this.#run(this.#stop.signal).finally(() => {
 			this.#running = undefined;
 		});
+	}
+
+	/** Call it if a flush took the file's state itself: what was taken before must not replace it. */
+	outdate(path: Path): void {
+		this.#wanted.delete(path);
+		this.#ready.delete(path);
+		if (this.#batch.has(path)) this.#outdated.add(path);
 	}
 
 	/** Call it if the file is gone, or small now. */
@@ -211,6 +220,7 @@ export class LargeFiles {
 			}
 			const batch = pick(due);
 			this.#batch = batch;
+			this.#outdated.clear();
 			for (const path of batch.keys()) this.#wanted.delete(path);
 			try {
 				await this.#transfer(batch, signal);
@@ -252,7 +262,7 @@ export class LargeFiles {
 		const { user, system } = process.cpuUsage(cpu);
 		for (const [path, { sinceMs }] of batch) {
 			const unit = units.get(path);
-			if (unit !== undefined) this.#ready.set(path, { unit, sinceMs });
+			if (unit !== undefined && !this.#outdated.has(path)) this.#ready.set(path, { unit, sinceMs });
 			this.#notBeforeMs.set(
 				path,
 				performance.now() + Math.min(MAX_PAUSE_MS, ((user + system) / 1000) * COST_FACTOR),

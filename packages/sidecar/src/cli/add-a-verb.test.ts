@@ -11,10 +11,24 @@ const docs = new URL("../../../../docs/", here);
 /** Verbs whose name is a word of JavaScript, or that stand for several functions. */
 const FUNCTIONS: Readonly<Record<string, readonly string[]>> = {
 	run: ["run", "serve"],
+	// It prints a text of its own.
+	completion: [],
 	gc: ["retain", "namespaces"],
 	export: ["exportTree"],
 	import: ["importTree"],
-	recover: ["listQuarantined", "recoverTo", "recoverApply", "recoverDrop"],
+	// A page for people, over the functions of the other verbs.
+	ui: [],
+	tag: ["tag", "tags", "untag"],
+	service: ["installService", "serviceStatus", "removeService"],
+	recover: [
+		"listQuarantined",
+		"recoverTo",
+		"recoverApply",
+		"recoverDrop",
+		"listTrash",
+		"trashTo",
+		"emptyTrash",
+	],
 };
 
 const isCommand = (value: unknown): value is Command =>

@@ -1,27 +1,43 @@
-/** Turns a command line into the input of a command. */
+/**
+ * Turns a command line into the input of a command. Log lines are written by daemons, and on
+ * request. Every other command prints its result, and in words what the result does not say.
+ */
 import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { loadConfig } from "../config/load.ts";
 import { createLogger } from "../telemetry/logger.ts";
-import { logProgress, terminalProgress } from "../telemetry/progress.ts";
-import type { Context } from "./command.ts";
+import { ERASE_LINE, logProgress, terminalProgress } from "../telemetry/progress.ts";
+import type { Command, Context } from "./command.ts";
 import type { Output } from "./output.ts";
+import { warningLines, warningsInWords } from "./warnings.ts";
 
-/** @param flags by commander's names @throws SidecarError USAGE, and the errors of wrong values */
-export function makeContext(flags: Readonly<Record<string, unknown>>, out: Output): Context {
-	const { config, warnings, sources } = loadConfig({
+/**
+ * @param flags by commander's names
+ * @throws SidecarError USAGE, and the errors of wrong values
+ */
+export function makeContext(
+	flags: Readonly<Record<string, unknown>>,
+	out: Output,
+	{ isDaemon = false, writesConfig = false }: Pick<Command, "isDaemon" | "writesConfig">,
+): Context {
+	const { config, warnings, sources, configFile } = loadConfig({
 		flags,
 		env: process.env,
 		homeDir: homedir(),
 		workingDir: process.cwd(),
-		readFile,
+		readFile: (path) => readFile(path) ?? (writesConfig ? "{}" : undefined),
 	});
-	// On a terminal the progress line and the result replace the log lines.
+	const hasLines = !sources.logLevel.startsWith("default");
 	const isForPeople = process.stderr.isTTY === true && !config.json;
-	const isLevelGiven = !sources.logLevel.startsWith("default");
-	const logLevel = isForPeople && !isLevelGiven ? "warn" : config.logLevel;
-	const logger = createLogger(logLevel);
 	const clock = () => performance.now();
+	const logger =
+		hasLines || (isDaemon && !isForPeople)
+			? createLogger(config.logLevel)
+			: config.json
+				? warningLines()
+				: warningsInWords(isDaemon, (line) =>
+						process.stderr.write(isForPeople ? `${ERASE_LINE}${line}` : line),
+					);
 	const progress = isForPeople
 		? terminalProgress(process.stderr, clock)
 		: logProgress(logger, clock);
@@ -29,7 +45,7 @@ export function makeContext(flags: Readonly<Record<string, unknown>>, out: Outpu
 	const clearProgress = () => {
 		if (isForPeople) progress.end();
 	};
-	return { config: { ...config, logLevel }, logger, progress, clearProgress, out };
+	return { config, sources, configFile, logger, progress, clearProgress, out };
 }
 
 function readFile(path: string): string | undefined {

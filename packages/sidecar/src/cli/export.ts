@@ -1,4 +1,5 @@
-import { humanBytes, humanDuration } from "../telemetry/format.ts";
+import { SidecarError } from "../errors.ts";
+import { humanBytes, humanDuration, plural } from "../telemetry/format.ts";
 import { AT_OPTION, type Command, textOf } from "./command.ts";
 import { count, shownPath } from "./format.ts";
 import { pathLines } from "./import.ts";
@@ -6,9 +7,9 @@ import { pathLines } from "./import.ts";
 export const exportCommand: Command = {
 	name: "export",
 	args: "<TARGET>",
-	summary: "Write the tree of a commit to a directory, or as objects whose keys are paths.",
+	summary: "Write the tree of a commit to a directory or a bucket.",
 	notes: [
-		"TARGET is a new or empty directory, or s3://bucket/prefix/. Nothing in the log changes.",
+		"TARGET is a new or empty directory, or s3://bucket/prefix/ for objects whose keys are paths. Nothing in the log changes.",
 		"Exit status 3 if the target cannot hold an entry, which the output names.",
 	],
 	options: [
@@ -31,7 +32,13 @@ export const exportCommand: Command = {
 		});
 		if (config.json) await out.json(result);
 		else for (const line of shown(result)) await out.line(line);
-		return result.exitStatus;
+		const number = result.notCarried.length;
+		return number === 0
+			? 0
+			: new SidecarError("EXPORT_INCOMPLETE", {
+					value: result.to,
+					reason: `${count(number, "path")} ${plural(number, "is", "are")} missing there`,
+				});
 	},
 };
 

@@ -78,14 +78,16 @@ export function receiptLine({
 	const lacking = missing.map(({ path, files }) => `${shownPath(path)} (${count(files, "file")})`);
 	return [
 		`${verdict}: ${restored}`,
-		`missing: ${listed(lacking)}`,
-		`outside: ${listed(outside.map((path) => shownPath(path)))}`,
-		`unknown: ${listed(unknown.map((text) => shownPath(text)))}`,
+		...listed("missing", lacking),
+		...listed("outside", outside.map(shownPath)),
+		...listed("unknown", unknown.map(shownPath)),
 	].join("; ");
 }
 
-function listed(names: readonly string[]): string {
-	if (names.length === 0) return "nothing";
+function listed(what: string, names: readonly string[]): string[] {
+	if (names.length === 0) return [];
 	const more = names.length - SHOWN_GAPS;
-	return `${names.slice(0, SHOWN_GAPS).join(", ")}${more > 0 ? ` and ${more} more` : ""}`;
+	return [
+		`${what}: ${names.slice(0, SHOWN_GAPS).join(", ")}${more > 0 ? ` and ${more} more` : ""}`,
+	];
 }

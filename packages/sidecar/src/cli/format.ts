@@ -1,6 +1,9 @@
 /** Numbers and names for people. */
 import { printable } from "../errors.ts";
 import type { Entry } from "../log/types.ts";
+import { count } from "../telemetry/format.ts";
+
+export { count };
 
 /** `12 s ago`, `3 min ago`, `5 h ago`, `2 days ago`: one unit is enough to recognise a commit. */
 export function ago(ms: number): string {
@@ -12,15 +15,9 @@ export function ago(ms: number): string {
 	return `${Math.floor(seconds / 86_400)} days ago`;
 }
 
-/** `1 file`, `1,234 files`. */
-export function count(number: number, noun: string, plural = `${noun}s`): string {
-	return `${number.toLocaleString("en-US")} ${number === 1 ? noun : plural}`;
-}
-
-/** Tells that deletions were deferred, and how to delete the files. */
+/** Tells that deletions were deferred; the error at the end says how to delete the files. */
 export function deferredWords(deletions: number): string {
-	const what = `${count(deletions, "deletion")}: too much vanished at once`;
-	return `${what}; the log keeps the files, and a restore brings them back; to delete them, delete them while \`run\` is running`;
+	return `${count(deletions, "deletion")}: too much vanished at once; the log keeps the files, and a restore brings them back`;
 }
 
 /**
@@ -62,6 +59,24 @@ export function modeWord(entry: Entry): string {
 	);
 }
 
+/**
+ * `2026-11-23 17:04:05`, local. Rounded up to a second, so that --at with the time of a commit finds
+ * that commit.
+ */
+export function shownTime(ms: number): string {
+	const whole = Math.ceil(clampedMs(ms) / 1000) * 1000;
+	const local = whole - new Date(whole).getTimezoneOffset() * 60_000;
+	return isoTime(local).slice(0, 19).replace("T", " ");
+}
+
+/** One line of text that is safe for a terminal; tabs stay. */
+export function shownLine(line: string): string {
+	return line
+		.split("\t")
+		.map((part) => printable(part, Number.POSITIVE_INFINITY))
+		.join("\t");
+}
+
 /** `2026-11-23 17:04:05`, UTC. */
 export function shortTime(ms: number): string {
 	return isoTime(ms).slice(0, 19).replace("T", " ");
@@ -72,7 +87,11 @@ export function shortTime(ms: number): string {
  * shown as the nearest supported time.
  */
 export function isoTime(ms: number): string {
-	return new Date(Math.min(8.64e15, Math.max(-8.64e15, ms))).toISOString();
+	return new Date(clampedMs(ms)).toISOString();
+}
+
+function clampedMs(ms: number): number {
+	return Math.min(8.64e15, Math.max(-8.64e15, ms));
 }
 
 /** `130-191, 2` for numbers in descending order. */

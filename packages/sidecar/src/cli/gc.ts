@@ -43,9 +43,9 @@ export const gc: Command = {
 					await out.json({ namespace, error: { code: error.code, message: error.message } });
 				else await out.line(`${namespace}: error [${error.code}] ${error.message}`);
 			}
-			await out.flush();
+			if (options.allNamespaces === true) await out.flush();
 		}
-		return failure?.exitStatus ?? 0;
+		return failure ?? 0;
 	},
 };
 
@@ -82,10 +82,7 @@ function shown(
 			: []),
 		...(problem === undefined
 			? []
-			: [
-					`unreadable commit ${problem.seq}: nothing stored before it is deleted: [${problem.error.code}] ${problem.error.message}`,
-					`what to do: ${problem.error.remedy}`,
-				]),
+			: [`unreadable commit ${problem.seq}: nothing stored before it is deleted`]),
 		...unknownKeys.map((key) => `unknown    ${key}: left alone`),
 	];
 }

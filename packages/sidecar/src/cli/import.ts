@@ -5,9 +5,9 @@ import { count, shownPath } from "./format.ts";
 export const importCommand: Command = {
 	name: "import",
 	args: "[SOURCE]",
-	summary: "Import a directory, or objects whose keys are paths, as the first commit of the log.",
+	summary: "Import a directory or a bucket as the first commit of the log.",
 	notes: [
-		"SOURCE is s3://bucket/prefix/ or a directory. The default is users/{namespace}/, beside the log, which a first start also adopts.",
+		"SOURCE is a directory, or s3://bucket/prefix/ with objects whose keys are paths. The default is users/{namespace}/, beside the log, which a first start also adopts.",
 		"Everything becomes one commit, or nothing does. The source does not change. Fails if the log is not empty.",
 		"The profile's exclusions apply; --profile plain imports everything.",
 	],

@@ -133,7 +133,7 @@ describe("one log, one command after the other", () => {
 	test("rollback restores the earlier tree as a new commit", async () => {
 		const { status, stdout } = await place.cli("a", ["rollback", "--to", "2"]);
 		expect(stdout).toMatch(
-			/^commit 7 has the tree of 2 again: \d paths changed, 1 removed, 5 MiB sent\nundo with `openclaw-sidecar rollback --to 6`\n/,
+			/^commit 7 has the tree of 2 again: \d paths changed, 5 MiB sent\n(?:[-+~] .+\n)+`openclaw-sidecar undo` takes it back\n/,
 		);
 		expect(status).toBe(0);
 		expect(readFileSync(place.path("a", "text"), "utf8")).toBe("one");
@@ -163,8 +163,9 @@ describe("one log, one command after the other", () => {
 
 		const shown = await place.cli("a", ["repair", "--after", "7"]);
 		expect(shown.status).toBe(5);
-		expect(shown.stdout).toMatch(
-			/1 object would be removed, and commit 7 would be the newest; repeat with --yes\n$/,
+		expect(shown.stdout).toMatch(/^log\/.*commit 8, .*\[OBJECT_CORRUPT\].*\n$/);
+		expect(shown.stderr).toMatch(
+			/^error \[OBJECT_CORRUPT\].*1 object after commit 7 would be removed, and nothing was\n.*repeat the command with --yes\n$/,
 		);
 		expect(readFileSync(file, "utf8")).toMatch(/^garbage/);
 		expect((await place.cli("a", ["repair", "--after", "6", "--yes"])).stderr).toMatch(
@@ -193,11 +194,11 @@ describe("one log, one command after the other", () => {
 	test("rejects invalid arguments as a usage error", async () => {
 		const wrong: [string[], RegExp][] = [
 			[["gc", "--keep-all", "7"], /--keep-all accepts a number of hours/],
-			[["gc", "--keep-all", "23h"], /all commits are kept for at least 1 day/],
+			[["gc", "--keep-all", "23h"], /23h: flag --keep-all must be at least 1d/],
 			[["verify", "--keep-daily", "x"], /--keep-daily accepts/],
 			[["repair", "--after", "-1"], /--after/],
 			[["rollback"], /--to/],
-			[["diff"], /missing/],
+			[["diff"], /A: this argument is required/],
 		];
 		for (const [args, said] of wrong) {
 			const { status, stderr } = await place.cli("a", args);
@@ -261,11 +262,12 @@ test("gc of all namespaces continues after a damaged one", async () => {
 	mkdirSync(join(place.store, "other/log"), { recursive: true });
 	const { status, stdout } = await place.cli("a", ["gc", "--all-namespaces", "--json"]);
 	expect(status).toBe(5);
+	const [error, ...results] = jsonLines(stdout).reverse();
+	expect(error).toMatchObject({ error: { code: "OBJECT_CORRUPT", exitStatus: 5 } });
 	expect(
-		jsonLines(stdout).map(({ namespace, problem }) => [
-			namespace,
-			(problem as { code: string } | null)?.code,
-		]),
+		results
+			.reverse()
+			.map(({ namespace, problem }) => [namespace, (problem as { code: string } | null)?.code]),
 	).toEqual([
 		["anna", undefined],
 		["bert", "OBJECT_CORRUPT"],

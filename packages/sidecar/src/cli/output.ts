@@ -11,15 +11,26 @@ const BATCH_CHARACTERS = 64 * 1024;
  * error.
  */
 export class Output {
-	readonly #stream: NodeJS.WriteStream;
+	#stream: NodeJS.WritableStream;
 	#pending = "";
 	#isClosed = false;
 	#hasRaw = false;
+	/** The first object, until it is known whether it is the only one: see `error`. */
+	#first: object | undefined;
+	#hasObjects = false;
 
-	constructor(stream: NodeJS.WriteStream) {
+	constructor(stream: NodeJS.WritableStream) {
+		this.#stream = stream;
+		this.redirect(stream);
+	}
+
+	/** Writes to another stream from now on, such as a pager's. @returns the stream until now */
+	redirect(stream: NodeJS.WritableStream): NodeJS.WritableStream {
+		const until = this.#stream;
 		this.#stream = stream;
 		// The write's callback reports it; without a listener the error would end the process.
 		stream.on("error", () => {});
+		return until;
 	}
 
 	/** The reader is gone: further output need not be produced. */
@@ -43,16 +54,36 @@ export class Output {
 	}
 
 	async line(text: string): Promise<void> {
+		this.#release();
 		this.#pending += `${text}\n`;
 		if (this.#pending.length >= BATCH_CHARACTERS) await this.flush();
 	}
 
 	async json(value: object): Promise<void> {
-		await this.line(JSON.stringify(value));
+		if (this.#hasObjects) return await this.line(JSON.stringify(value));
+		this.#hasObjects = true;
+		this.#first = value;
+	}
+
+	/**
+	 * Adds the error of a command that has printed its result: into the only object, or as one more
+	 * object after several.
+	 */
+	async error(error: object): Promise<void> {
+		const result = this.#first;
+		this.#first = undefined;
+		await this.line(JSON.stringify({ ...result, error }));
+	}
+
+	#release(): void {
+		const first = this.#first;
+		this.#first = undefined;
+		if (first !== undefined) this.#pending += `${JSON.stringify(first)}\n`;
 	}
 
 	/** @throws SidecarError USAGE if stdout cannot be written, except for a closed pipe */
 	async flush(): Promise<void> {
+		this.#release();
 		const text = this.#pending;
 		this.#pending = "";
 		if (text === "" || this.#isClosed) return;
@@ -69,10 +100,11 @@ export class Output {
 		try {
 			await write();
 		} catch (error) {
-			const code = (error as NodeJS.ErrnoException).code;
-			if (error instanceof SidecarError || (error as NodeJS.ErrnoException).syscall !== "write")
-				throw error;
-			if (code !== "EPIPE")
+			const { code, syscall } = error as NodeJS.ErrnoException;
+			// A pager's pipe is destroyed as soon as the pager has ended.
+			const isGone = code === "EPIPE" || code === "ERR_STREAM_DESTROYED";
+			if (error instanceof SidecarError || (syscall !== "write" && !isGone)) throw error;
+			if (!isGone)
 				throw new SidecarError("USAGE", {
 					value: "stdout",
 					reason: `cannot be written: ${code}`,

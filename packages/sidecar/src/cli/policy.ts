@@ -1,5 +1,6 @@
 /** How much history is kept, as flags: for retention, and for commands that check it. */
 import { SidecarError } from "../errors.ts";
+import { MIN_AGE_MS } from "../log/plan-retention.ts";
 
 export const POLICY_OPTIONS = [
 	{
@@ -14,7 +15,13 @@ export const POLICY_OPTIONS = [
 ] as const;
 
 export function policyFlags({ keepAll, keepDaily }: Readonly<Record<string, unknown>>) {
-	return { keepAllMs: msOf("--keep-all", keepAll), keepDailyMs: msOf("--keep-daily", keepDaily) };
+	const keepAllMs = msOf("--keep-all", keepAll);
+	if (keepAllMs !== undefined && keepAllMs < MIN_AGE_MS)
+		throw new SidecarError("USAGE", {
+			value: String(keepAll),
+			reason: "flag --keep-all must be at least 1d: nothing younger is ever deleted",
+		});
+	return { keepAllMs, keepDailyMs: msOf("--keep-daily", keepDaily) };
 }
 
 const MS_PER_UNIT = { h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;

@@ -2,19 +2,23 @@
  * The command line: options common to all commands, one command per file, one place that handles
  * every end.
  */
-import { Command as Commander, CommanderError, Help } from "commander";
+import { Command as Commander, CommanderError } from "commander";
 import { commandLineOptions } from "../config/options.ts";
-import { ERRORS } from "../errors.ts";
 import { cat } from "./cat.ts";
 import type { Command } from "./command.ts";
+import { completion } from "./completion.ts";
 import { diff } from "./diff.ts";
 import { doctor } from "./doctor.ts";
+import type { Ending } from "./ending.ts";
 import { exportCommand } from "./export.ts";
-import { fail } from "./fail.ts";
+import { end, fail } from "./fail.ts";
+import { find } from "./find.ts";
 import { flush } from "./flush.ts";
 import { gc } from "./gc.ts";
+import { commandHelp, programHelp } from "./help.ts";
 import { history } from "./history.ts";
 import { importCommand } from "./import.ts";
+import { initCommand } from "./init.ts";
 import { ls } from "./ls.ts";
 import { Output } from "./output.ts";
 import { recover } from "./recover.ts";
@@ -22,44 +26,49 @@ import { repair } from "./repair.ts";
 import { restore } from "./restore.ts";
 import { rollback } from "./rollback.ts";
 import { run } from "./run.ts";
+import { service } from "./service.ts";
 import { status } from "./status.ts";
+import { tag } from "./tag.ts";
+import { ui } from "./ui.ts";
+import { undo } from "./undo.ts";
 import { usageError } from "./usage.ts";
 import { verify } from "./verify.ts";
 import { why } from "./why.ts";
 
 export const COMMANDS: readonly Command[] = [
+	initCommand,
+	service,
 	run,
 	restore,
 	flush,
 	status,
 	why,
 	history,
+	find,
 	diff,
 	ls,
 	cat,
+	ui,
 	recover,
 	rollback,
+	undo,
+	tag,
 	verify,
 	gc,
 	repair,
 	exportCommand,
 	importCommand,
 	doctor,
+	completion,
 ];
 
-const HELP_WIDTH = Math.min(process.stdout.columns || 120, 120);
-const USAGE_STATUS = ERRORS.USAGE.exitStatus;
+const HELP_ALL = "--help-all";
 
-const AFTER_HELP = `
-Every option is also a variable, OPENCLAW_SIDECAR_STORE for --store, and a key of the config file; docs/configuration.md lists them.
+export const ABOUT =
+	"Keeps an agent's workspace durable: restores it at the start, commits changes, drains at the end.";
 
-Exit status: 0 all durable, 2 usage or configuration, 3 something is not durable, 4 another writer owns the workspace,
-5 integrity, 6 denied or refused by the store, 7 store unreachable, 1 a bug. \`run\` exits with the agent's own if everything is durable.
-
-Examples:
-  openclaw-sidecar run --store s3://my-bucket --namespace anna -- openclaw gateway
-  openclaw-sidecar history --limit 5
-  openclaw-sidecar cat openclaw.json --at 2h`;
+/** Lines that are longer are hard to read. */
+const MAX_HELP_WIDTH = 100;
 
 /**
  * Runs one command line. Resolves when all of its output is written.
@@ -74,30 +83,41 @@ export async function main(argv: readonly string[], version: string): Promise<nu
 		isVerbose: wantsStacks(argv, process.env),
 		status: 0,
 	};
-	process.once("uncaughtException", async (error) =>
-		process.exit(await fail(error, { ...parsed, out })),
-	);
+	const onUncaught = async (error: unknown) => process.exit(await fail(error, { ...parsed, out }));
+	process.once("uncaughtException", onUncaught);
 	try {
-		const program = makeProgram(version, parsed.json, async (command, args, options, flags) => {
-			const { makeContext } = await import("./context.ts");
-			const context = makeContext(flags, out);
-			parsed.json = context.config.json;
-			parsed.isVerbose = context.config.logLevel === "debug";
-			try {
-				parsed.status = await command.run(context, args, options);
-			} finally {
-				context.clearProgress();
-			}
-			await out.flush();
-		});
-		await program.parseAsync([...argv], { from: "user" });
+		const isFull = ownArguments(argv).includes(HELP_ALL);
+		const program = makeProgram(
+			version,
+			parsed.json,
+			isFull,
+			async (command, args, options, flags) => {
+				const { makeContext } = await import("./context.ts");
+				const context = makeContext(flags, out, command);
+				parsed.json = context.config.json;
+				parsed.isVerbose = context.config.logLevel === "debug";
+				const { askToCreate, mayCreate, tellNewStore } = await import("./new-store.ts");
+				const config = mayCreate(command) ? await askToCreate(context.config) : context.config;
+				const tell = tellNewStore(config);
+				let ending: Ending;
+				try {
+					ending = await command.run({ ...context, config }, args, options);
+				} finally {
+					context.clearProgress();
+					tell();
+				}
+				parsed.status = await end(ending, { ...parsed, out });
+			},
+		);
+		await program.parseAsync(withHelpFlag(argv), { from: "user" });
 		return parsed.status;
 	} catch (error) {
 		if (!(error instanceof CommanderError)) return await fail(error, { ...parsed, out });
-		// Requested help, or help shown because no command was given.
+		// Requested help.
 		if (error.exitCode === 0) return 0;
-		if (error.code === "commander.help" && !parsed.json) return USAGE_STATUS;
-		return await fail(usageError(error, commandOf(error)), { ...parsed, out });
+		return await fail(usageError(error, commandOf(error), COMMANDS), { ...parsed, out });
+	} finally {
+		process.off("uncaughtException", onUncaught);
 	}
 }
 
@@ -108,70 +128,36 @@ type Run = (
 	flags: Readonly<Record<string, unknown>>,
 ) => Promise<void>;
 
-function makeProgram(version: string, json: boolean, runCommand: Run): Commander {
+function makeProgram(version: string, json: boolean, isFull: boolean, runCommand: Run): Commander {
+	const style = { width: Math.min(process.stdout.columns || 80, MAX_HELP_WIDTH), isFull };
 	const program = new Commander("openclaw-sidecar")
-		.description(
-			"Keeps an agent's workspace durable: restores it at the start, commits changes, drains at the end.",
-		)
 		.version(version)
 		.helpCommand("help [COMMAND]", "Explain a command.")
-		.configureHelp({ showGlobalOptions: true, helpWidth: HELP_WIDTH, formatHelp: commandsFirst })
+		.configureHelp({ formatHelp: () => programHelp(ABOUT, COMMANDS, style) })
 		// Only `fail` writes errors. Help that was not requested goes to stderr, where programs expect
 		// log lines.
-		.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) })
-		.addHelpText("after", AFTER_HELP);
+		.configureOutput({ outputError: () => {}, ...(json && { writeErr: () => {} }) });
 	overrideExit(program, undefined);
 	// On the program alone they are accepted before and after the command's name.
-	const options = commandLineOptions();
-	for (const { flags, description, repeats } of options) {
+	for (const { flags, meaning, repeats } of commandLineOptions()) {
 		if (repeats)
-			program.option(flags, description, (value: string, earlier: readonly string[] = []) => [
+			program.option(flags, meaning, (value: string, earlier: readonly string[] = []) => [
 				...earlier,
 				value,
 			]);
-		else program.option(flags, description);
+		else program.option(flags, meaning);
 	}
-	const common = options.flatMap(({ flags, commands }) =>
-		commands === undefined && !flags.startsWith("--no-") ? [flags.split(" ")[0]] : [],
-	);
 	for (const command of COMMANDS) {
 		const sub = program.command(
 			`${command.name}${command.args === undefined ? "" : ` ${command.args}`}`,
 		);
-		sub
-			.summary(command.summary)
-			.description([command.summary, ...(command.notes ?? [])].join("\n"));
+		if (command.alias !== undefined) sub.alias(command.alias);
 		overrideExit(sub, command.name);
 		for (const { flags, description } of command.options ?? []) sub.option(flags, description);
-		const explained = new Set(
-			options.flatMap(({ flags, commands }) => (commands?.includes(command.name) ? [flags] : [])),
-		);
-		const visibleGlobalOptions = (globals: Commander) =>
-			Help.prototype.visibleGlobalOptions
-				.call(sub.createHelp(), globals)
-				.filter(({ flags }) => explained.has(flags));
-		sub.configureHelp({ ...program.configureHelp(), visibleGlobalOptions });
-		const also = `Every command also takes ${common.join(", ")}: see \`openclaw-sidecar --help\`.`;
-		sub.addHelpText("after", `\n${new Help().boxWrap(also, HELP_WIDTH)}`);
+		sub.configureHelp({ formatHelp: () => commandHelp(command, style) });
 		sub.action(async () => runCommand(command, sub.args, sub.opts(), program.opts()));
 	}
 	return program;
-}
-
-/** The options fill a screen, so the commands come first. */
-function commandsFirst(command: Commander, helper: Help): string {
-	const sections = Help.prototype.formatHelp.call(helper, command, helper).split("\n\n");
-	const isCommands = (section: string) => section.startsWith("Commands:");
-	const isOptions = (section: string) => section.startsWith("Options:");
-	const commands = sections.filter(isCommands);
-	const rest = sections.filter((section) => !isCommands(section));
-	return rest
-		.flatMap((section) =>
-			isOptions(section) ? [...commands.map((text) => text.trimEnd()), section] : [section],
-		)
-		.join("\n\n")
-		.trimEnd()
-		.concat("\n");
 }
 
 /** A note on an error object; it holds nothing once the error is gone. */
@@ -186,6 +172,20 @@ function overrideExit(commander: Commander, name: string | undefined): void {
 
 function commandOf(error: CommanderError): string | undefined {
 	return COMMAND_OF_ERROR.get(error);
+}
+
+/**
+ * The arguments for commander: `help COMMAND` is `COMMAND --help`, and an unknown command is an error
+ * whatever follows it, also `--help`.
+ */
+function withHelpFlag(argv: readonly string[]): string[] {
+	const [first, second] = argv;
+	const name = first === "help" ? second : first;
+	const isKnown = COMMANDS.some((command) => command.name === name || command.alias === name);
+	if (name !== undefined && !name.startsWith("-") && !isKnown && name !== "help") return [name];
+	if (first === "help") return name === undefined ? ["--help"] : [name, "--help"];
+	const all = ownArguments(argv).indexOf(HELP_ALL);
+	return all < 0 ? [...argv] : argv.with(all, "--help");
 }
 
 /** Called before the settings are known: an error in them needs an output format too. */

@@ -2,18 +2,21 @@ import { SidecarError } from "../errors.ts";
 import { RAW_ID } from "../log/restore-id.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import { type Command, type Context, textOf } from "./command.ts";
+import { durableEnding, type Ending } from "./ending.ts";
 import { count, isoTime, shortTime, shownPath } from "./format.ts";
+import { emptyTrash, listTrash, trashTo } from "./format-trash.ts";
 import { entryForProgram, listedEntry } from "./ls.ts";
 import { movedLines } from "./restore.ts";
 
 export const recover: Command = {
 	name: "recover",
 	args: "[PATH]",
-	summary: "List, write out, apply or drop what is quarantined below .recovered/.",
+	summary: "List, write out, apply or drop what is quarantined.",
 	notes: [
-		"Superseded writers quarantine files. So do restores that move an edit out of the way of newer bytes.",
+		"Quarantined files are below .recovered/ in the log. Superseded writers quarantine files. So do restores that move an edit out of the way of newer bytes.",
 		"Without an option, lists the first files of each entry; with --writer or PATH, all of them. Paths are those on the original disk.",
 		"Quarantined files stay until you drop them. Dropped files stay in history.",
+		"--trash is about what restores moved out of this workspace, on this disk. It stays there until you empty the trash.",
 	],
 	options: [
 		{
@@ -34,8 +37,19 @@ export const recover: Command = {
 			flags: "--drop",
 			description: "Remove PATH, or all of --writer, from the list.",
 		},
+		{
+			flags: "--trash",
+			description: "List the trash on this disk; with --to DIR, copy it (or only PATH) there.",
+		},
+		{
+			flags: "--empty-trash [AGE]",
+			description:
+				"Delete the trash for good, or only what is older than AGE, such as 7d. Keeps what is in no commit yet.",
+		},
 	],
 	async run(context, [path], options) {
+		if (options.trash !== undefined || options.emptyTrash !== undefined)
+			return await trashVerb(context, path, options);
 		const act = actOf(options);
 		const choice = { writer: textOf(options.writer), path };
 		return await ACTS[act](context, choice, options);
@@ -45,12 +59,36 @@ export const recover: Command = {
 /** Paths listed for each writer; `--writer` lists all. */
 const SHOWN_PATHS = 20;
 
+const RECOVER_REMEDY =
+	"correct the named cause and run `openclaw-sidecar flush`; what was applied stays quarantined until you drop it";
+
 type Act = "list" | "to" | "apply" | "drop";
 interface Choice {
 	readonly writer: string | undefined;
 	readonly path: string | undefined;
 }
 type Options = Readonly<Record<string, unknown>>;
+
+async function trashVerb(
+	context: Context,
+	path: string | undefined,
+	{ trash, emptyTrash: empty, to, ...others }: Options,
+): Promise<Ending> {
+	const [other] = ["apply", "drop", "writer"].filter((each) => others[each] !== undefined);
+	const isEmptied = empty !== undefined;
+	if (
+		other !== undefined ||
+		(isEmptied && (trash !== undefined || to !== undefined || path !== undefined))
+	)
+		throw new SidecarError("USAGE", {
+			value: isEmptied ? "--empty-trash" : `--trash --${other}`,
+			reason: isEmptied ? "it takes nothing but an age" : "they do not go together",
+			remedy: "use `recover --trash [--to DIR] [PATH]` or `recover --empty-trash [AGE]`",
+		});
+	if (isEmptied) return await emptyTrash(context, empty === true ? undefined : String(empty));
+	if (to !== undefined) return await trashTo(context, path, String(to));
+	return await listTrash(context, path);
+}
 
 function actOf(options: Options): Act {
 	const acts = (["to", "apply", "drop"] as const).filter((act) => options[act] !== undefined);
@@ -63,7 +101,7 @@ function actOf(options: Options): Act {
 }
 
 const ACTS: Readonly<
-	Record<Act, (context: Context, choice: Choice, options: Options) => Promise<number>>
+	Record<Act, (context: Context, choice: Choice, options: Options) => Promise<Ending>>
 > = {
 	async list({ config, out }, choice) {
 		const library = await import("../library/recover.ts");
@@ -78,7 +116,7 @@ const ACTS: Readonly<
 			const when =
 				firstMs === undefined || lastMs === undefined
 					? "time unknown"
-					: `${shortTime(firstMs)} to ${shortTime(lastMs)}`;
+					: [...new Set([shortTime(firstMs), shortTime(lastMs)])].join(" to ");
 			const by = isRestore
 				? "moved away by a restore, "
 				: writer === RAW_ID
@@ -133,7 +171,11 @@ const ACTS: Readonly<
 				await out.line(`not taken  ${shownPath(at)}: ${reason}`);
 			for (const line of movedLines(result.moved)) await out.line(line);
 		}
-		return result.exitStatus;
+		const { exitStatus, notTaken } = result;
+		return durableEnding(
+			{ exitStatus, paths: notTaken.length, deferredDeletions: 0 },
+			exitStatus === 3 ? { remedy: RECOVER_REMEDY } : {},
+		);
 	},
 
 	async drop({ config, out, logger, progress }, choice) {

@@ -6,7 +6,7 @@ import { count, isoTime, shownPath } from "./format.ts";
 
 export const repair: Command = {
 	name: "repair",
-	summary: "Remove garbage after the newest good commit, so that the log can be read again.",
+	summary: "Remove garbage after the newest good commit.",
 	notes: [
 		"For a log into which stolen credentials wrote unreadable objects. Never removes a commit that can be read. Copies every byte",
 		"to a local directory before it removes it. Without --yes, only shows the objects. Needs credentials that may delete.",
@@ -33,8 +33,7 @@ export const repair: Command = {
 		});
 		if (config.json) await out.json({ ...result, objects: result.objects.map(forProgram) });
 		else for (const line of shown(result)) await out.line(line);
-		// Reported, and not removed: the log is unchanged.
-		return !result.removed && result.objects.length > 0 ? 5 : 0;
+		return result.removed || result.objects.length === 0 ? 0 : unchanged(result);
 	},
 };
 
@@ -48,16 +47,23 @@ function afterOf(value: unknown): number {
 
 type Result = Awaited<ReturnType<typeof import("../library/repair.ts").repair>>;
 
+/** Reported, and not removed: the log still cannot be read. */
+function unchanged({ after, objects }: Result): SidecarError {
+	return new SidecarError("OBJECT_CORRUPT", {
+		reason: `${count(objects.length, "object")} after commit ${after} would be removed, and nothing was`,
+		remedy: "check the list, then repeat the command with --yes",
+	});
+}
+
 function shown({ after, removed, objects }: Result): string[] {
 	if (objects.length === 0) return [`nothing follows commit ${after}: nothing to remove`];
 	const lines = objects.map(({ key, seq, bytes, timeMs, error, copy }) => {
 		const where = copy === undefined ? "" : `; copy: ${shownPath(copy)}`;
 		return `${shownPath(key)}  commit ${seq}, ${humanBytes(bytes)}, ${isoTime(timeMs)}: [${error.code}] ${error.message}${where}`;
 	});
-	const end = removed
-		? `removed ${count(objects.length, "object")}; commit ${after} is the newest now`
-		: `${count(objects.length, "object")} would be removed, and commit ${after} would be the newest; repeat with --yes`;
-	return [...lines, end];
+	return removed
+		? [...lines, `removed ${count(objects.length, "object")}; commit ${after} is the newest now`]
+		: lines;
 }
 
 function forProgram({ timeMs, error, seq, copy, ...rest }: Result["objects"][number]): object {

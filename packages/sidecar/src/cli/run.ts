@@ -1,5 +1,4 @@
 import { isTypedInterrupt, ToldByTerminal } from "../daemon/terminal.ts";
-import { ERRORS } from "../errors.ts";
 import type { RunOptions, RunResult } from "../library/run.ts";
 import type { ServeResult } from "../library/serve.ts";
 import type { StartReceipt } from "../library/start-receipt.ts";
@@ -7,6 +6,7 @@ import { metered } from "../telemetry/event-metrics.ts";
 import { emfLine, type MetricValues } from "../telemetry/metrics.ts";
 import type { Logger } from "../telemetry/types.ts";
 import type { Command } from "./command.ts";
+import { durableEnding, type Ending } from "./ending.ts";
 import { count, deferredWords, shownPath } from "./format.ts";
 import { coverageRows, everything, exceptions, receiptLine } from "./format-coverage.ts";
 import { movedLines } from "./restore.ts";
@@ -14,7 +14,8 @@ import { movedLines } from "./restore.ts";
 export const run: Command = {
 	name: "run",
 	args: "[COMMAND...]",
-	summary: "Restore the workspace, start the agent, and commit changes until it ends.",
+	isDaemon: true,
+	summary: "Restore the workspace, start the agent, commit until it ends.",
 	notes: [
 		"The agent's command goes after --. Without one, run until SIGTERM, SIGINT or SIGHUP.",
 		"With --listen, all this waits for the first request at /invocations, whose token names the user.",
@@ -40,16 +41,32 @@ export const run: Command = {
 			},
 		};
 		const result = await runOrServe({ ...options, agentToStderr: config.json }, config.listen);
-		if (config.json) await out.json(result);
+		if (config.json) await out.json(forProgram(result));
 		else {
 			// Stdout belongs to the agent if there is one.
-			const text = shown(result).join("\n");
-			if (command.length > 0) process.stderr.write(`${text}\n`);
-			else await out.line(text);
+			for (const line of shown(result)) {
+				if (command.length > 0) process.stderr.write(`${line}\n`);
+				else await out.line(line);
+			}
 		}
-		return result.exitStatus;
+		return endingOf(result);
 	},
 };
+
+function forProgram(result: Result): object {
+	if (result.kind === "ended") return result;
+	const { kind, exitStatus } = result;
+	return { kind, exitStatus };
+}
+
+function endingOf(result: Result): Ending {
+	const { exitStatus } = result;
+	if (result.kind === "not-started")
+		return ("failure" in result ? result.failure : undefined) ?? exitStatus;
+	const { isDurable, superseded, lost, deferredDeletions } = result;
+	if (isDurable && !superseded) return { agentStatus: exitStatus };
+	return durableEnding({ exitStatus, paths: lost.length, deferredDeletions });
+}
 
 type Result = RunResult | ServeResult;
 
@@ -94,12 +111,7 @@ function shown(result: Result): string[] {
 	} = result;
 	const outside = coverageRows(coverage).map(([label, text]) => `  ${label}  ${text}`);
 	const agent = agentStatus === undefined ? [] : [`the agent ended with status ${agentStatus}`];
-	if (superseded)
-		return [
-			...agent,
-			`error [SUPERSEDED] ${ERRORS.SUPERSEDED.meaning}`,
-			`what to do: ${ERRORS.SUPERSEDED.remedy}`,
-		];
+	if (superseded) return agent;
 	const leftOut = excluded.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
 	if (isDurable) {
 		const moves = movedLines(moved.filter(({ isInLog }) => !isInLog));
@@ -109,11 +121,9 @@ function shown(result: Result): string[] {
 	const left = lost.length - SHOWN_PATHS;
 	return [
 		...agent,
-		`error [NOT_DURABLE] ${ERRORS.NOT_DURABLE.meaning}`,
 		...lost.slice(0, SHOWN_PATHS).map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`),
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
 		...(deferredDeletions > 0 ? [`  deferred  ${deferredWords(deferredDeletions)}`] : []),
 		...outside,
-		...(lost.length > 0 ? [`what to do: ${ERRORS.NOT_DURABLE.remedy}`] : []),
 	];
 }

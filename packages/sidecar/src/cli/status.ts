@@ -1,30 +1,59 @@
+import { styleText } from "node:util";
 import { isReservedId } from "../log/restore-id.ts";
-import { humanBytes } from "../telemetry/format.ts";
+import { humanBytes, plural } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import { durableEnding, type Ending } from "./ending.ts";
 import { ago, aligned, count, deferredWords, isoTime, shownPath } from "./format.ts";
 import { coverageRows, everything, exceptions, isLeftOut } from "./format-coverage.ts";
 
 export const status: Command = {
 	name: "status",
-	summary: "Show the log, the daemon, and what on this disk is not durable.",
+	summary: "Show whether everything on this disk is durable.",
 	notes: [
+		"The first line is the answer. OK: everything is in the log. ATTENTION: nothing is lost, and there is something to know.",
+		"NOT SAFE: something is on this disk only, until you act.",
 		"Exit status 0: everything on this disk is in the log. 3: something is not, a deletion is deferred, an inner volume is missing, or the",
 		"directory does not derive from the log. 4: another writer owns the workspace. A missing workspace is an error, as for `flush`.",
 	],
-	async run({ config, out }) {
+	options: [
+		{
+			flags: "--watch",
+			description:
+				"Show it again whenever it changes, until a signal comes. Without a terminal: one line per change.",
+		},
+	],
+	async run({ config, out }, _args, options) {
 		const library = await import("../library/status.ts");
-		const found = await library.status({ settings: config });
+		const settings = { settings: config };
+		if (options.watch === true) {
+			const { watch } = await import("./status-watch.ts");
+			return endingOf(await watch(library, settings, { json: config.json, out }, VIEW));
+		}
+		const found = await library.status(settings);
 		if (config.json) await out.json(forProgram(found));
 		else for (const line of forPerson(found)) await out.line(line);
-		return found.exitStatus;
+		return endingOf(found);
 	},
 };
+
+function endingOf(found: Found): Ending {
+	const { exitStatus, notDurable, deferredDeletions, notRestored, reasons, daemon } = found;
+	const lacking = { exitStatus, paths: notDurable.length, deferredDeletions, notRestored };
+	if (reasons.join() !== "not-durable") return durableEnding(lacking);
+	const remedy =
+		daemon === undefined
+			? "run `openclaw-sidecar flush`, which commits them or says what is wrong, and keep the disk until then"
+			: "wait for the daemon, or let it commit now with `openclaw-sidecar flush`; keep the disk until then";
+	return durableEnding(lacking, { remedy });
+}
 
 type Found = Awaited<ReturnType<typeof import("../library/status.ts").status>>;
 
 /** The rest is counted: a list that scrolls away is useless. */
 const SHOWN_PATHS = 20;
 const LISTED_PATHS = 1_000;
+
+const VIEW = { lines: forPerson, line: verdictLine, object: forProgram };
 
 function forPerson(found: Found): string[] {
 	const {
@@ -45,12 +74,7 @@ function forPerson(found: Found): string[] {
 		["newest", log === undefined ? "none: the log is empty" : newest(log, storeTimeMs)],
 		...(log === undefined
 			? []
-			: [
-					[
-						"holds",
-						`${count(log.entries, "file and directory", "files and directories")}, ${humanBytes(log.bytes)}`,
-					],
-				]),
+			: [["holds", `${count(log.files, "file")}, ${humanBytes(log.bytes)}`]]),
 		...quarantined.map(({ writer, files, bytes }) => [
 			"quarantined",
 			`${count(files, "file")}, ${humanBytes(bytes)}, by ${isReservedId(writer) ? "this log's own writers" : "a superseded writer"}: .recovered/${writer}`,
@@ -82,15 +106,62 @@ function forPerson(found: Found): string[] {
 				: whyNotDurable(found),
 		],
 	];
-	const shown = [...notDurable, ...excluded]
+	const listed = [...notDurable, ...excluded]
 		.slice(0, SHOWN_PATHS)
 		.map(({ path, reason }) => `  ${shownPath(path)}: ${reason}`);
-	const left = notDurable.length + excluded.length - shown.length;
+	const left = notDurable.length + excluded.length - listed.length;
 	return [
+		verdictLine(found),
 		...aligned(rows),
-		...shown,
+		...listed,
 		...(left > 0 ? [`  and ${count(left, "more", "more")}`] : []),
 	];
+}
+
+const VERDICTS = {
+	ok: ["green", "OK"],
+	attention: ["yellow", "ATTENTION"],
+	"not-safe": ["red", "NOT SAFE"],
+} as const;
+
+/** One glance: a word, and what it means here. */
+export function verdictLine(found: Found): string {
+	const [colour, word] = VERDICTS[found.verdict];
+	return `${styleText(colour, word, { stream: process.stdout })}: ${verdictWords(found)}`;
+}
+
+function verdictWords(found: Found): string {
+	const { log, storeTimeMs, reasons, notDurable, deferredDeletions, coverage, daemon } = found;
+	const age =
+		log === undefined
+			? "the log is empty"
+			: `last commit ${log.seq}, ${ago(storeTimeMs - log.timeMs)}`;
+	if (reasons.includes("superseded")) return "another writer owns this workspace";
+	if (reasons.includes("not-restored"))
+		return `this directory must not be committed: ${found.notRestored}`;
+	const paths = `${count(notDurable.length, "path")} ${plural(notDurable.length, "is", "are")}`;
+	const waits = !daemon
+		? "no daemon runs"
+		: daemon.phase === "serving"
+			? daemon.lastFlushError || daemon.notTaken?.length
+				? "the daemon cannot commit"
+				: "the daemon commits soon"
+			: `process ${daemon.pid} is ${daemon.phase}`;
+	const files = found.quarantined.reduce((sum, each) => sum + each.files, 0);
+	const gaps = coverage?.gaps.length ?? 0;
+	const hasExcluded = found.excluded.length > 0 || isLeftOut(coverage);
+	return [
+		reasons.includes("not-durable")
+			? `${paths} on this disk only, and ${waits}`
+			: daemon?.lastFlushError
+				? `the last commit failed [${daemon.lastFlushError.code}]`
+				: deferredDeletions > 0
+					? `${count(deferredDeletions, "deletion")} ${plural(deferredDeletions, "waits", "wait")} for an answer, and the log keeps the files`
+					: `${everything(coverage, hasExcluded)} is durable`,
+		...(gaps > 0 ? [`${count(gaps, "place")} NOT KEPT`] : []),
+		...(files > 0 ? [`${count(files, "file")} quarantined`] : []),
+		age,
+	].join(", ");
 }
 
 function whyNotDurable({ notDurable, deferredDeletions, notRestored, reasons }: Found): string {
@@ -131,6 +202,7 @@ function daemonWords({ daemon }: Found): string {
 }
 
 function forProgram({
+	verdict,
 	logUrl,
 	workspace,
 	isDurable,
@@ -150,6 +222,7 @@ function forProgram({
 	daemon,
 }: Found): object {
 	return {
+		verdict,
 		durable: isDurable,
 		reasons,
 		log: {

@@ -64,8 +64,13 @@ async function survivor(
 	return { pid, daemon };
 }
 
+/** The process may end by itself just before the signal. */
 function endHard(pid: number): void {
-	if (isAlive(pid)) process.kill(pid, "SIGKILL");
+	try {
+		process.kill(pid, "SIGKILL");
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+	}
 }
 
 describe("the agent ends when its sidecar dies", () => {

@@ -60,7 +60,7 @@ test("export and import, for people and for programs", async () => {
 	expect(occupied.stderr).toMatch(
 		/error \[TARGET_NOT_EMPTY\] .*\/out: dir is there\nwhat to do: name a new directory or prefix\n$/,
 	);
-	expect((await place.cli("a", ["export"])).stderr).toMatch(/TARGET: this argument is missing/);
+	expect((await place.cli("a", ["export"])).stderr).toMatch(/TARGET: this argument is required/);
 });
 
 test("run on plain files next to an empty log adopts them before the agent starts", async () => {

@@ -1,6 +1,7 @@
 import { spawnSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CLI_SOURCE, cli, type Ended, jsonObject, Place } from "../../../testkit/cli.ts";
 import manifest from "../../package.json" with { type: "json" };
@@ -38,7 +39,7 @@ describe("help", () => {
 			"cat",
 			"--workspace",
 			"--store",
-			"Exit status",
+			"Exit status 0 means",
 		]) {
 			expect(stdout).toContain(word);
 		}
@@ -48,7 +49,7 @@ describe("help", () => {
 		const { status, stdout } = await cli(["cat", "--help"]);
 		expect(status).toBe(0);
 		expect(stdout).toMatch(
-			/<PATH>[\s\S]*--at <SEQ\|TIME>[\s\S]*Every command also takes [\s\S]*--namespace,/,
+			/<PATH>[\s\S]*--at <WHEN>[\s\S]*Every command also takes [\s\S]*--namespace,/,
 		);
 		expect(stdout).not.toContain("--namespace <NAME>");
 		expect(stdout).not.toContain("--listen");
@@ -56,27 +57,35 @@ describe("help", () => {
 		expect(run.stdout).toContain("--listen <HOST:PORT>");
 	});
 
-	test.concurrent("is printed as an error for a call without a command", async () => {
+	test.concurrent("is printed before the error for a call without a command", async () => {
 		const { status, stdout, stderr } = await cli([]);
 		expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
-		expect(stderr).toContain("Commands:");
+		expect(stderr).toMatch(
+			/Every day:\n {2}run [\s\S]*\nerror \[USAGE\] .*no command was given\nwhat to do: .*\n$/,
+		);
 	});
 });
 
 describe("an invalid command line is exit status 2, names the fault, and gives a remedy", () => {
 	test.concurrent.each([
 		[["frobnicate"], "frobnicate", "--help"],
+		[[""], '"": unknown command', "--help"],
+		[["gc", "--keep-all", "1h"], "1h: flag --keep-all must be at least 1d", "."],
+		[["verify", "--keep-all", "1h"], "1h: flag --keep-all must be at least 1d", "."],
+		[["statsu", "--help"], "statsu: unknown command", "did you mean status\\?"],
+		[["help", "statsu"], "statsu: unknown command", "did you mean status\\?"],
 		[["statsu"], "statsu", "did you mean status\\?"],
+		[["history", "--deleted"], "--deleted: unknown option", "`find` has this option"],
 		[["status", "--bogus"], "--bogus: unknown option", "status --help"],
 		[["status", "--naemspace", "a"], "--naemspace", "did you mean --namespace\\?"],
 		[["run", "openclaw", "--port"], "--port", "after --"],
 		[["cat"], "PATH", "cat --help"],
-		[["ls", "a", "b"], "too many arguments", "ls --help"],
+		[["cat", "a", "b"], "too many arguments", "cat --help"],
 		[["history", "--limit", "none"], "none: flag --limit accepts a number from 1, or all", "."],
 		[["history", "--limit", "0"], "0: flag --limit", "."],
-		[["ls", "--at", "yesterday"], "yesterday: flag --at accepts", "."],
-		[["ls", "--at", ""], '"": flag --at accepts', "."],
-		[["status", "--store"], "--store <URL>: its value is missing", "."],
+		[["ls", "--at", "1.5"], "1.5: it names neither a commit nor a time", "latest~3"],
+		[["ls", "--at", ""], '"": it names neither a commit nor a time', "."],
+		[["status", "--store"], "--store <URL>: this option needs a value", "."],
 	])("%j", async (args, said, remedy) => {
 		const ended = await cli(args, { cwd: place.dir });
 		expect(ended).toMatchObject({ status: 2, stdout: "" });
@@ -197,4 +206,41 @@ test("an old Node gets one line and exit status 2", () => {
 	const { status, stdout, stderr } = spawnSync(process.execPath, argv, { encoding: "utf8" });
 	expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
 	expect(stderr).toBe("openclaw-sidecar: needs Node 24 or newer, this is 20.20.2\n");
+});
+
+describe("a file:// store", () => {
+	const flush = (home: Place, ...args: readonly string[]) =>
+		home.cli("a", ["flush", ...args], { cwd: home.dir });
+
+	// @id mistyped-store
+	test("whose directory and parent are missing is refused, and created with --create", async () => {
+		using home = new Place();
+		writeFileSync(home.path("a", "f"), "x");
+		const store = pathToFileURL(join(home.dir, "typo", "store")).href;
+		for (const command of ["flush", "history", "status", "run"]) {
+			const refused = await home.cli("a", [command, "--store", store]);
+			expect({ command, status: refused.status }).toEqual({ command, status: 2 });
+			expect(refused.stderr).toMatch(
+				/error \[STORE_BUCKET_MISSING\] .*typo is missing too\nwhat to do: .*--create\n$/,
+			);
+		}
+		expect(existsSync(join(home.dir, "typo"))).toBe(false);
+		expect(await flush(home, "--store", store, "--create")).toMatchObject({ status: 0 });
+		expect(await home.cli("a", ["cat", "f", "--store", store])).toMatchObject({ stdout: "x" });
+	});
+
+	test("is created if its parent exists, and always at the default place", async () => {
+		using home = new Place();
+		writeFileSync(home.path("a", "f"), "x");
+		expect(await flush(home)).toMatchObject({ status: 0 });
+		const own = home.args("a");
+		own.splice(own.indexOf("--store"), 2);
+		const [first, second] = [
+			await cli([...own, "--namespace", "b", "flush"], { cwd: home.dir }),
+			await cli([...own, "--namespace", "b", "ls"], { cwd: home.dir }),
+		];
+		expect(first).toMatchObject({ status: 0, stderr: "" });
+		expect(second).toMatchObject({ status: 0 });
+		expect(existsSync(join(home.dir, ".local/share/openclaw-sidecar/store"))).toBe(true);
+	});
 });

@@ -1,5 +1,11 @@
 import type { CommanderError } from "commander";
 import { SidecarError } from "../errors.ts";
+import { inWords, plural } from "../telemetry/format.ts";
+import type { Command } from "./command.ts";
+import { longFlag } from "./options-of.ts";
+
+/** An option that more commands have says nothing about what was meant. */
+const MAX_OTHERS = 4;
 
 /**
  * Turns a parse error of commander's into an error of the table. @param command the command whose
@@ -8,6 +14,7 @@ import { SidecarError } from "../errors.ts";
 export function usageError(
 	{ code, message }: CommanderError,
 	command: string | undefined,
+	commands: readonly Command[],
 ): SidecarError {
 	if (code === "commander.help")
 		return new SidecarError("USAGE", {
@@ -20,10 +27,17 @@ export function usageError(
 		command === "run" && code !== "commander.optionMissingArgument"
 			? "; the agent's command goes after --"
 			: "";
+	const value = VALUE.exec(first)?.[1]?.replace(/^$/, '""');
+	const others = commands.filter(({ options = [] }) =>
+		options.some(({ flags }) => longFlag(flags) === value?.replace(/=.*$/s, "")),
+	);
 	const hint =
-		suggestion === undefined ? "" : `${suggestion.replace(/^\(D/, "d").replace(/\)$/, "")} `;
+		code === "commander.unknownOption" && others.length > 0 && others.length <= MAX_OTHERS
+			? `${inWords(others.map(({ name }) => `\`${name}\``))} ${plural(others.length, "has", "have")} this option; `
+			: suggestion === undefined
+				? ""
+				: `${suggestion.replace(/^\(D/, "d").replace(/\)$/, "")} `;
 	const remedy = hint + help + agent;
-	const value = VALUE.exec(first)?.[1];
 	const reason = REASONS[code];
 	return new SidecarError(
 		"USAGE",
@@ -39,6 +53,6 @@ const VALUE = /'([^']*)'/;
 const REASONS: Readonly<Record<string, string>> = {
 	"commander.unknownCommand": "unknown command",
 	"commander.unknownOption": "unknown option",
-	"commander.missingArgument": "this argument is missing",
-	"commander.optionMissingArgument": "its value is missing",
+	"commander.missingArgument": "this argument is required",
+	"commander.optionMissingArgument": "this option needs a value",
 };

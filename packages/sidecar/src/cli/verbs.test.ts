@@ -95,17 +95,18 @@ describe("the verbs, one after the other, without a daemon", () => {
 		at1 = String(newest?.time);
 		const human = (await place.cli("a", ["history", "--limit", "1"])).stdout.split("\n");
 		expect(human).toHaveLength(3);
-		expect(human[1]).toContain(at1);
+		expect(human[1]).toMatch(/^ +2 .* 11 B +\+3 +a\.txt, dir\/link, dir\/new/);
 	});
 
 	test("ls shows modes, sizes and times, and no name can send control codes to a terminal", async () => {
-		const { stdout } = await place.cli("a", ["ls"]);
+		const { stdout } = await place.cli("a", ["ls", "-lR"]);
 		expect(stdout.replace(/\d{4}-\d\d-\d\d \d\d:\d\d:\d\d/g, "TIME").split("\n")).toEqual([
 			"-rw-r-----       4 B  TIME  a.txt",
-			"drwxr-xr-x            TIME  dir",
-			"drwxr-xr-x            TIME  dir/empty",
+			"drwxr-xr-x            TIME  dir/",
+			"drwxr-xr-x            TIME  dir/empty/",
 			"lrwxrwxrwx            TIME  dir/link -> ../nowhere",
 			"-rw-r--r--       7 B  TIME  dir/new\\u000aline\\u001b[31m",
+			"2 files, 11 B; 2 directories; 1 link",
 			"",
 		]);
 		const below = jsonLines((await place.cli("a", ["ls", "./dir/", "--json"])).stdout);
@@ -150,6 +151,7 @@ describe("the verbs, one after the other, without a daemon", () => {
 			bytes: 11,
 			written: 2,
 			writtenBytes: 11,
+			timed: 0,
 			keptLocal: 0,
 			moved: [],
 		});
@@ -158,6 +160,22 @@ describe("the verbs, one after the other, without a daemon", () => {
 		expect(human.stdout).toMatch(
 			/^restored commit 2: 2 files, 11 B, in .*\neverything was already there\n$/,
 		);
+	});
+
+	test("restore brings a time that only changed in the log, after which all is durable and a flush commits nothing", async () => {
+		using other = new Place();
+		writeFileSync(other.path("a", "f"), "f");
+		await other.cli("a", ["flush"]);
+		await other.cli("b", ["restore"]);
+		utimesSync(other.path("a", "f"), 1_000, 1_000);
+		await other.cli("a", ["flush"]);
+		const planned = await other.cli("b", ["restore", "--dry-run"]);
+		expect(planned.stdout).toMatch(/^would restore to commit 4: .*\n.*\bf\b/);
+		const restored = await other.cli("b", ["restore"]);
+		expect(restored.stdout).toContain("timed    1 path got the log's time\n");
+		expect(readDisk(other.path("b"))).toEqual(readDisk(other.path("a")));
+		expect(await other.cli("b", ["status"])).toMatchObject({ status: 0 });
+		expect((await other.cli("b", ["flush"])).stdout).toMatch(/^nothing to flush/);
 	});
 
 	test("a change, a deletion and a touch: status names them, flush commits them, --at finds the state before", async () => {

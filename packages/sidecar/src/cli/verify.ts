@@ -1,13 +1,13 @@
-import { ERRORS } from "../errors.ts";
+import { SidecarError } from "../errors.ts";
 import { humanBytes } from "../telemetry/format.ts";
 import type { Command } from "./command.ts";
+import type { Ending } from "./ending.ts";
 import { count, isoTime, ranges, shownPath } from "./format.ts";
 import { POLICY_OPTIONS, policyFlags } from "./policy.ts";
 
 export const verify: Command = {
 	name: "verify",
-	summary:
-		"Check the whole log: every object, the chain and the checksums; with --deep all content.",
+	summary: "Check every object of the log; with --deep all content.",
 	notes: [
 		"Exit status 5 if a retained object is damaged or missing; the output names it. Pass the policy that `gc` uses, so that it",
 		"expects nothing older. Writes nothing.",
@@ -26,11 +26,26 @@ export const verify: Command = {
 		});
 		if (config.json) await out.json(forProgram(found));
 		else for (const line of shown(found)) await out.line(line);
-		return found.damaged.length === 0 ? 0 : ERRORS.OBJECT_CORRUPT.exitStatus;
+		return endingOf(found);
 	},
 };
 
 type Found = Awaited<ReturnType<typeof import("../library/verify.ts").verify>>;
+
+function endingOf({ damaged, newestSeq, newestWholeSeq }: Found): Ending {
+	if (damaged.length === 0) return 0;
+	const whole =
+		newestWholeSeq === 0
+			? "keep the bucket as it is; no commit can be restored from it"
+			: `keep the bucket as it is; \`openclaw-sidecar restore --at ${newestWholeSeq}\` restores the newest commit that is whole`;
+	const isTail = newestWholeSeq > 0 && newestWholeSeq < newestSeq;
+	return new SidecarError("OBJECT_CORRUPT", {
+		reason: `${count(damaged.length, "object")} damaged or missing`,
+		remedy: isTail
+			? `${whole}, and \`openclaw-sidecar repair --after ${newestWholeSeq}\` shows what follows it`
+			: whole,
+	});
+}
 
 /** The rest is counted: a whole workspace may be there as plain objects. */
 const SHOWN_KEYS = 20;

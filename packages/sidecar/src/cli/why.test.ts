@@ -39,4 +39,6 @@ ${place.path("a", "none")}\\u001b: not stored [missing]: it is neither on this d
 		expect.objectContaining({ stored: false, code: "missing" }),
 	]);
 	expect(await place.cli("a", ["why"])).toMatchObject({ status: 2 });
+	const asked = await place.cli("a", ["check-ignore", "private/x"]);
+	expect(asked.stdout).toMatch(/^private\/x: not stored \[ignored\]: line 1 of /);
 });

@@ -3,8 +3,9 @@ import { shownPath } from "./format.ts";
 
 export const why: Command = {
 	name: "why",
+	alias: "check-ignore",
 	args: "<PATH...>",
-	summary: "Tell for each path whether the log has it, and if not, which rule keeps it out.",
+	summary: "Tell whether the log has a path, or which rule keeps it out.",
 	notes: [
 		"PATH is absolute, or relative to the workspace as `ls` shows it.",
 		"Exit status 0 for any answer. Reads the log and these paths; changes nothing.",

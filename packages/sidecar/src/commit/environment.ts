@@ -1,5 +1,5 @@
 import { closeSync, openSync } from "node:fs";
-import { uptime } from "node:os";
+import { hostname, uptime } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import { RESTORE_ID_RANDOM_BYTES, restoreId } from "../log/restore-id.ts";
 import { readFully } from "../workspace/read-fully.ts";
@@ -16,6 +16,8 @@ export interface Environment {
 	 * its state, and two machines would draw the same numbers.
 	 */
 	randomBytes(count: number): Buffer;
+	/** What people call this machine; "" if it has no name of its own. */
+	readonly hostName: string;
 }
 
 export const thisEnvironment: Environment = {
@@ -34,6 +36,7 @@ export const thisEnvironment: Environment = {
 		}
 		return bytes;
 	},
+	hostName: hostname() === "localhost" ? "" : hostname(),
 };
 
 /** Names one restore, see `restoreId`. */

@@ -187,6 +187,11 @@ export class LogWriter {
 		return this.#undecided !== undefined;
 	}
 
+	/** The most entries that the tree may have after a commit of this writer. */
+	get entryLimit(): number {
+		return this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
+	}
+
 	/** How many bytes may go inside the next commit. */
 	get inlineRoomBytes(): number {
 		return Math.max(0, MAX_SEGMENT_INLINE_BYTES - this.#head.segmentInlineBytes);
@@ -478,11 +483,11 @@ export class LogWriter {
 		const { tree } = this.#head;
 		for (const path of [...delta.removed, ...delta.changed.keys()]) {
 			const before = tree.get(path);
-			if (before !== undefined) this.index.remove(before);
+			if (before !== undefined) this.index.remove(path, before);
 		}
 		this.#head = advanceHead(this.#head, info, id, delta, inlineBytes);
 		this.#sent.clear();
-		for (const entry of delta.changed.values()) this.index.add(entry);
+		for (const [path, entry] of delta.changed) this.index.add(path, entry);
 		this.index.prune();
 	}
 
@@ -494,7 +499,7 @@ export class LogWriter {
 				value: bad.path,
 				reason: `the tree could not be restored: ${bad.reason}`,
 			});
-		const limit = this.isSuperseded ? MAX_ENTRIES - OWNERS_ENTRIES : MAX_ENTRIES;
+		const limit = this.entryLimit;
 		if (this.#head.tree.size + delta.changed.size > limit) {
 			const exact = wholeTree(this.#head.tree, delta).size;
 			// Replacing entries does not enlarge the tree, also if another writer owns it.
@@ -523,6 +528,7 @@ export class LogWriter {
 		inline: readonly PendingBlock[],
 	): Delta<ChunkRef | InlineChunk> | undefined {
 		const own = new Map(inline.map((pending) => [pending.block, pending]));
+		const placeOf = this.index.placing();
 		const placed = new Map<Path, Entry<ChunkRef | InlineChunk>>();
 		for (const [path, entry] of changed) {
 			if (entry.type !== "file") {
@@ -532,7 +538,7 @@ export class LogWriter {
 			const chunks: (ChunkRef | InlineChunk)[] = [];
 			for (const chunk of entry.chunks) {
 				const block = own.get(chunk.block);
-				const found = block === undefined ? this.index.place(chunk) : { ...chunk, block };
+				const found = block === undefined ? placeOf(chunk) : { ...chunk, block };
 				if (found === undefined) return undefined;
 				chunks.push(found);
 			}

@@ -103,6 +103,27 @@ describe("what a superseded writer quarantines", () => {
 		expect([...withoutQuarantined(tree).keys()]).toEqual(["", ".recovered", ".recovered/notes"]);
 	});
 
+	// @id quarantine-without-room
+	it("names paths for which the tree has no room, and takes the rest", () => {
+		const changed = new Map([
+			["in/a", file(1)],
+			["b", file(1)],
+		]);
+		const { delta, taken, withoutRoom } = quarantineDelta(
+			new Map([["", directory]]),
+			writer,
+			changed,
+			() => undefined,
+			(missing) => missing.length < 4,
+		);
+		expect({ taken, withoutRoom }).toEqual({ taken: ["b"], withoutRoom: ["in/a"] });
+		expect([...delta.changed.keys()].sort()).toEqual([
+			".recovered",
+			`.recovered/${writer}`,
+			`.recovered/${writer}/b`,
+		]);
+	});
+
 	it("names paths that are too long to be stored there, and takes the rest", () => {
 		const long = Array.from({ length: 20 }, () => "n".repeat(203)).join("/");
 		const { delta, taken, tooLong } = quarantineDelta(

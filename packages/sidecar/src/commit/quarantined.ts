@@ -43,6 +43,8 @@ export interface QuarantineDelta<C = Chunk> {
 	readonly taken: readonly Path[];
 	/** Paths that are too long below `.recovered/{writer}/`: none of them can be quarantined. */
 	readonly tooLong: readonly Path[];
+	/** Paths for which the tree has no room. */
+	readonly withoutRoom: readonly Path[];
 }
 
 /**
@@ -50,18 +52,21 @@ export interface QuarantineDelta<C = Chunk> {
  * @param tree the head's tree
  * @param directories looks up a directory's entry on this disk, for directories that `changed` does
  * not name
+ * @param holds whether the tree has room for these new paths, with the entry at the first of them
  */
 export function quarantineDelta<C>(
 	tree: Tree,
 	writer: string,
 	changed: ReadonlyMap<Path, Entry<C>>,
 	directories: (path: Path) => Entry<C> | undefined,
+	holds: (missing: readonly Path[], entry: Entry<C>) => boolean = () => true,
 ): QuarantineDelta<C> {
 	const home = quarantineHome(writer);
 	const aside = new Map<Path, Entry<C>>();
 	const gone = new Set<Path>();
 	const taken: Path[] = [];
 	const tooLong: Path[] = [];
+	const withoutRoom: Path[] = [];
 	const directoryAt = (target: Path): DirEntry => {
 		const path = target.slice(home.length + 1);
 		const isOwn = target === "" || target.startsWith(`${home}/`);
@@ -75,19 +80,26 @@ export function quarantineDelta<C>(
 			tooLong.push(path);
 			continue;
 		}
+		const parents: Path[] = [];
+		for (let parent = parentOf(target); ; parent = parentOf(parent)) {
+			if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
+				parents.push(parent);
+			if (parent === "") break;
+		}
+		const missing = [target, ...parents].filter((at) => !tree.has(at));
+		if (missing.length > 0 && !holds(missing, entry)) {
+			withoutRoom.push(path);
+			continue;
+		}
 		taken.push(path);
 		aside.set(target, entry);
 		// What it quarantined below a path that is no longer a directory stays in history.
 		if (tree.get(target)?.type === "dir")
 			for (const below of tree.keys()) if (below.startsWith(`${target}/`)) gone.add(below);
-		for (let parent = parentOf(target); ; parent = parentOf(parent)) {
-			if (tree.get(parent)?.type !== "dir" && aside.get(parent)?.type !== "dir")
-				aside.set(parent, directoryAt(parent));
-			if (parent === "") break;
-		}
+		for (const parent of parents) aside.set(parent, directoryAt(parent));
 	}
 	for (const path of aside.keys()) gone.delete(path);
-	return { delta: { changed: aside, removed: gone }, taken, tooLong };
+	return { delta: { changed: aside, removed: gone }, taken, tooLong, withoutRoom };
 }
 
 /** By writer, in tree order. */

@@ -23,7 +23,24 @@ const RANGE_BUFFER_BYTES = MAX_RANGE_BYTES + MAX_GAP_BYTES;
  */
 const LEAST_ASIDE_BYTES = 64 * 1024;
 
+/** Beside another thread: one block is decompressed while the one before it is written. */
+const MOST_OPENING = 2;
+
 const decompress = promisify(zstdDecompress);
+
+/**
+ * Another thread that takes blocks as they are stored. Both threads then take what comes next, and
+ * this one opens few blocks at a time.
+ */
+export interface Elsewhere<More extends readonly unknown[] = []> {
+	/** No block is opened before it resolves. */
+	readonly ready: Promise<unknown>;
+	/**
+	 * @param stored in shared memory if a ranged GET brought it; unchanged until the promise settles
+	 * @returns undefined if the thread has enough to do, or must not have this block
+	 */
+	take(block: BlockRef, stored: Buffer, ...more: More): Promise<unknown> | undefined;
+}
 
 /**
  * Reads blocks with few ranged GETs and passes each one on, decompressed and checked. Blocks that
@@ -31,8 +48,8 @@ const decompress = promisify(zstdDecompress);
  * @param take called for up to seven blocks at once; the bytes are valid only until it resolves,
  * because their buffer is reused
  * @param idle unused buffers, for callers that read repeatedly
- * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and what `take` throws; the first
- * error ends all
+ * @throws SidecarError STORE_*, OBJECT_NOT_FOUND, OBJECT_CORRUPT, and what `take` or `elsewhere`
+ * throws; the first error ends all
  */
 export async function readBlocks(
 	store: ObjectStore,
@@ -41,6 +58,7 @@ export async function readBlocks(
 	take: (block: BlockRef, raw: Buffer) => Promise<void>,
 	signal?: AbortSignal,
 	idle: Buffer[] = [],
+	elsewhere?: Elsewhere,
 ): Promise<void> {
 	const near: BlockRef[] = [];
 	const far: BlockRef[] = [];
@@ -52,9 +70,9 @@ export async function readBlocks(
 	}
 	const stop = new AbortController();
 	const either = signal === undefined ? stop.signal : AbortSignal.any([signal, stop.signal]);
-	const open = async (block: BlockRef, bytes: Buffer, offset: number) => {
-		either.throwIfAborted();
-		const stored = bytes.subarray(block.offset - offset, block.offset - offset + block.storedBytes);
+	const storedIn = (bytes: Buffer, { offset, storedBytes }: BlockRef, start = 0) =>
+		bytes.subarray(offset - start, offset - start + storedBytes);
+	const open = async (block: BlockRef, stored: Buffer) => {
 		const raw =
 			block.rawBytes < LEAST_ASIDE_BYTES
 				? openBlock(block, stored)
@@ -62,28 +80,61 @@ export async function readBlocks(
 		await take(block, raw);
 		if (raw !== stored) freeBlock(raw);
 	};
+	let opening = 0;
+	let hasRoom = Promise.withResolvers<void>();
+	const makeRoom = () => {
+		hasRoom.resolve();
+		hasRoom = Promise.withResolvers();
+	};
+	const openAll = async (blocks: Iterable<BlockRef>, storedOf: (block: BlockRef) => Buffer) => {
+		const passed: Promise<unknown>[] = [];
+		await elsewhere?.ready;
+		for (const block of blocks) {
+			either.throwIfAborted();
+			const stored = storedOf(block);
+			let taken = elsewhere?.take(block, stored);
+			// Few at a time, so that this thread often looks whether the other one needs more.
+			while (elsewhere !== undefined && taken === undefined && opening >= MOST_OPENING) {
+				await hasRoom.promise;
+				either.throwIfAborted();
+				taken = elsewhere.take(block, stored);
+			}
+			if (taken !== undefined) {
+				const done = taken.finally(makeRoom);
+				// Its error must not wait for the blocks that this thread opens.
+				done.catch((error) => stop.abort(error));
+				passed.push(done);
+				continue;
+			}
+			opening++;
+			try {
+				await open(block, stored);
+			} finally {
+				opening--;
+				makeRoom();
+			}
+		}
+		await Promise.all(passed);
+	};
 	const queue = new PQueue({ concurrency: PARALLEL_READS });
 	const reads = planReads(far).map((read) =>
 		queue.add(async () => {
 			either.throwIfAborted();
 			// Taken blocks are written, so the buffer is free for the next range.
-			const buffer = idle.pop() ?? Buffer.allocUnsafeSlow(RANGE_BUFFER_BYTES);
+			const buffer = idle.pop() ?? Buffer.from(new SharedArrayBuffer(RANGE_BUFFER_BYTES));
 			const bytes = await readRange(store, read, buffer, either);
-			for (const block of read.blocks) await open(block, bytes, read.offset);
+			await openAll(read.blocks, (block) => storedIn(bytes, block, read.offset));
 			idle.push(buffer);
 		}),
 	);
-	reads.push(
-		(async () => {
-			for (const block of near) await open(block, starts.get(block.key) as Buffer, 0);
-		})(),
-	);
+	reads.push(openAll(near, (block) => storedIn(starts.get(block.key) as Buffer, block)));
 	try {
 		await Promise.all(reads);
 	} catch (error) {
+		const first = stop.signal.aborted ? stop.signal.reason : error;
 		stop.abort();
 		await Promise.allSettled(reads);
-		throw error;
+		throw first;
 	}
 }
 
@@ -104,6 +155,7 @@ export async function readChunks(
 	take: (found: readonly FoundChunk[]) => Promise<void>,
 	signal?: AbortSignal,
 	idle?: Buffer[],
+	elsewhere?: Elsewhere<readonly [chunks: ReadonlySet<ChunkRef>]>,
 ): Promise<void> {
 	// Refs of different commits to one block are different objects.
 	const firsts = new Map<string, BlockRef>();
@@ -124,7 +176,12 @@ export async function readChunks(
 		const found = [...(wanted.get(block) ?? [])];
 		await take(found.map((chunk) => ({ chunk, bytes: checkChunk(chunk, raw) })));
 	};
-	await readBlocks(store, firsts.values(), starts, open, signal, idle);
+	const others = elsewhere && {
+		ready: elsewhere.ready,
+		take: (block: BlockRef, stored: Buffer) =>
+			elsewhere.take(block, stored, wanted.get(block) as Set<ChunkRef>),
+	};
+	await readBlocks(store, firsts.values(), starts, open, signal, idle, others);
 }
 
 async function readRange(

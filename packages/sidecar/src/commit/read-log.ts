@@ -19,7 +19,7 @@ import type { ListOptions, ObjectStore } from "../store/port.ts";
  * FULL.
  */
 const FIRST_GET_BYTES = 1024 * 1024;
-const PARALLEL_GETS = 32;
+export const PARALLEL_GETS = 32;
 
 /** A commit and the first bytes of its object, from which it was decoded. */
 export interface FetchedCommit {

@@ -18,7 +18,7 @@ export function configurationDocument(): string {
 		[
 			`- **Flag**: \`${flagOf({ name: "log-level" })} debug\`. \`--no-…\` turns a switch off.`,
 			`- **Environment**: \`${envOf({ name: "log-level" })}=debug\`. An empty variable is an error. An unknown variable \`${envOf({ name: "…" })}\` causes a warning.`,
-			`- **Config file**: one JSON object. \`${flagOf(CONFIG_FILE_OPTION)} FILE\` or \`${envOf(CONFIG_FILE_OPTION)}\` names it. Otherwise \`$XDG_CONFIG_HOME/openclaw-sidecar/config.json\` is read if it exists (\`~/.config\` unless set). An unknown key is an error. Relative paths in the file start at its directory.`,
+			`- **Config file**: one JSON object, in which comments are allowed; \`openclaw-sidecar init\` writes it. \`${flagOf(CONFIG_FILE_OPTION)} FILE\` or \`${envOf(CONFIG_FILE_OPTION)}\` names it. Otherwise \`$XDG_CONFIG_HOME/openclaw-sidecar/config.json\` is read if it exists (\`~/.config\` unless set). An unknown key is an error. Relative paths in the file start at its directory.`,
 		].join("\n"),
 		"`~` is the home directory. A duration is a number with its unit: `500ms`, `8s`, `2m`.",
 		`\`\`\`json\n${exampleConfigFile()}\n\`\`\``,

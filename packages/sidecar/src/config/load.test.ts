@@ -64,9 +64,12 @@ describe("defaults", () => {
 			config: {
 				workspace: "/home/anna/.openclaw",
 				store: "file:///home/anna/.local/share/openclaw-sidecar/store",
+				create: false,
 				namespace: "default",
 				profile: "openclaw",
 				json: false,
+				color: "auto",
+				pager: true,
 				logLevel: "info",
 				stateDir: "/home/anna/.local/state/openclaw-sidecar",
 				expect: "any",
@@ -91,6 +94,7 @@ describe("defaults", () => {
 				workspace: "default of --workspace",
 				region: "default of --region",
 			}),
+			configFile: DEFAULT_FILE,
 		});
 	});
 
@@ -109,6 +113,18 @@ describe("defaults", () => {
 			},
 		);
 	});
+});
+
+test("comments of the config file are read over, and errors name its own lines", () => {
+	const text = '// "store"\n{ "namespace": "a//b\\"/*c*/" /* one\n two */ }';
+	const readFile = () => text;
+	expect(() =>
+		loadConfig({ flags: {}, env: {}, homeDir: "/home/anna", workingDir: "/", readFile }),
+	).toThrow('a//b"/*c*/');
+	const broken = () => "/* one\ntwo */ {\n  x }";
+	expect(() =>
+		loadConfig({ flags: {}, env: {}, homeDir: "/home/anna", workingDir: "/", readFile: broken }),
+	).toThrow("(line 3 column 3)");
 });
 
 describe("precedence", () => {
@@ -163,7 +179,9 @@ describe("the config file", () => {
 	test("must exist if it is named", () => {
 		expect(failure({ flags: { config: "none.json" } })).toMatchObject({
 			code: "USAGE",
-			message: expect.stringContaining("/srv/none.json: flag --config there is no such file"),
+			message: expect.stringContaining(
+				"/srv/none.json: flag --config names a file that does not exist",
+			),
 		});
 	});
 

@@ -53,6 +53,8 @@ export interface LoadedConfig {
 	/** For people: names in the environment that look like an option but are not. */
 	readonly warnings: readonly string[];
 	readonly sources: Readonly<Record<OptionKey, Source>>;
+	/** Absolute: the config file, which need not exist unless it was named. */
+	readonly configFile: string;
 }
 
 interface Given {
@@ -67,7 +69,8 @@ interface Given {
  * its source and what is accepted.
  */
 export function loadConfig(input: ConfigInput): LoadedConfig {
-	const file = readConfigFile(input);
+	const configFile = whichConfigFile(input);
+	const file = readConfigFile(configFile, input);
 	const chosen: Partial<Record<OptionKey, unknown>> = {};
 	const sources = {} as Record<OptionKey, Source>;
 	for (const [key, option] of OPTION_LIST) {
@@ -83,6 +86,7 @@ export function loadConfig(input: ConfigInput): LoadedConfig {
 		config: chosen as Config,
 		warnings: unknownVariables(input.env),
 		sources,
+		configFile: configFile.path,
 	};
 	checkTogether(loaded.config, loaded.sources);
 	return loaded;
@@ -138,16 +142,31 @@ function parse(
 	);
 }
 
+interface ConfigFile {
+	readonly path: string;
+	readonly isNamed: boolean;
+	readonly source: Source;
+}
+
+function whichConfigFile(input: ConfigInput): ConfigFile {
+	const named = fromCommandLine(CONFIG_FILE_OPTION, input);
+	const place: Place = { homeDir: input.homeDir, baseDir: input.workingDir };
+	return {
+		path:
+			named === undefined ? defaultConfigFile(input.env, input.homeDir) : configPath(named, place),
+		isNamed: named !== undefined,
+		source: named?.source ?? "the default config file",
+	};
+}
+
 /**
  * Entries of the config file by their key; empty if no file was named and the default one does not
  * exist.
  */
-function readConfigFile(input: ConfigInput): ReadonlyMap<string, Given> {
-	const named = fromCommandLine(CONFIG_FILE_OPTION, input);
-	const place: Place = { homeDir: input.homeDir, baseDir: input.workingDir };
-	const filePath =
-		named === undefined ? defaultConfigFile(input.env, input.homeDir) : configPath(named, place);
-	const source = named?.source ?? "the default config file";
+function readConfigFile(
+	{ path: filePath, isNamed, source }: ConfigFile,
+	input: ConfigInput,
+): ReadonlyMap<string, Given> {
 	let text: string | undefined;
 	try {
 		text = input.readFile(filePath);
@@ -161,8 +180,8 @@ function readConfigFile(input: ConfigInput): ReadonlyMap<string, Given> {
 		);
 	}
 	if (text === undefined) {
-		if (named === undefined) return new Map();
-		throw wrong("USAGE", filePath, source, "there is no such file");
+		if (!isNamed) return new Map();
+		throw wrong("USAGE", filePath, source, "names a file that does not exist");
 	}
 	const known = new Set(OPTION_LIST.map(([, option]) => fileKeyOf(option)));
 	const entries = Object.entries(parseObject(text, filePath));
@@ -184,7 +203,7 @@ function configPath({ value, source }: Given, place: Place): string {
 function parseObject(text: string, filePath: string): Record<string, unknown> {
 	let parsed: unknown;
 	try {
-		parsed = JSON.parse(text);
+		parsed = JSON.parse(withoutComments(text));
 	} catch (cause) {
 		throw wrong(
 			"USAGE",
@@ -197,6 +216,13 @@ function parseObject(text: string, filePath: string): Record<string, unknown> {
 	if (typeof parsed === "object" && parsed !== null && !Array.isArray(parsed))
 		return parsed as Record<string, unknown>;
 	throw wrong("USAGE", filePath, "the config file", "must hold one JSON object");
+}
+
+/** Spaces in place of comments, so that an error names the right line and column. */
+function withoutComments(text: string): string {
+	return text.replace(/"(?:\\.|[^"\\])*"|\/\/.*|\/\*[\s\S]*?\*\//g, (found) =>
+		found.startsWith('"') ? found : found.replace(/[^\r\n]/g, " "),
+	);
 }
 
 function unknownVariables(env: Environment): string[] {

@@ -51,9 +51,7 @@ export const OPTIONS = {
 			/^(file:\/\/\/|s3:\/\/[^/?#@\s]+(\/[^?#]*)?$)/,
 			"file:///absolute/dir or s3://bucket[/prefix], without credentials",
 		),
-		default: ({ homeDir, env }) =>
-			pathToFileURL(join(xdg(env.XDG_DATA_HOME, homeDir, ".local/share"), "openclaw-sidecar/store"))
-				.href,
+		default: defaultStore,
 		defaultText:
 			"file://$XDG_DATA_HOME/openclaw-sidecar/store (XDG_DATA_HOME is ~/.local/share unless set)",
 		example: "s3://my-bucket/agents",
@@ -87,6 +85,24 @@ export const OPTIONS = {
 		default: false,
 		example: true,
 		meaning: "Print the result as JSON on stdout, and nothing else.",
+	}),
+	color: needed({
+		name: "color",
+		commands: ["history", "find", "ls", "diff"],
+		kind: choice("auto", "always", "never"),
+		default: "auto",
+		example: "never",
+		meaning:
+			"Whether to colour the result. `auto` colours it on a terminal, unless NO_COLOR is set; FORCE_COLOR colours it anywhere.",
+	}),
+	pager: needed({
+		name: "pager",
+		commands: ["history", "find", "ls", "diff"],
+		kind: onOff,
+		default: true,
+		example: false,
+		meaning:
+			"Show a result on a terminal with the program that PAGER names, by default `less`; --no-pager only prints it.",
 	}),
 	logLevel: needed({
 		name: "log-level",
@@ -141,7 +157,7 @@ export const OPTIONS = {
 	}),
 	handoverWaitMs: needed({
 		name: "handover-wait",
-		commands: ["run", "flush", "rollback", "recover"],
+		commands: ["run", "flush", "rollback", "undo", "recover"],
 		kind: duration("0ms", "60m"),
 		default: "5s",
 		example: "2s",
@@ -159,12 +175,21 @@ export const OPTIONS = {
 	}),
 	onSecret: needed({
 		name: "on-secret",
-		commands: ["run", "restore", "flush", "rollback", "recover", "import"],
+		commands: ["run", "restore", "flush", "rollback", "undo", "recover", "import"],
 		kind: choice("warn", "exclude", "fail"),
 		default: "warn",
 		example: "exclude",
 		meaning:
 			"What to do with a file that seems to hold a secret where the profile expects none. `warn` stores it and logs an event, `exclude` leaves it out of the log, `fail` commits nothing until the secret is gone. docs/operations.md lists what is recognised.",
+	}),
+	create: needed({
+		name: "create",
+		commands: ["run", "restore", "flush", "import", "doctor"],
+		kind: onOff,
+		default: false,
+		example: true,
+		meaning:
+			"Create the directory of a `file://` store even if the directory above it is missing. Without it a mistyped path is an error; the default store is always created.",
 	}),
 	listen: optional({
 		name: "listen",
@@ -459,6 +484,12 @@ export const fileKeyOf = ({ name }: Named) =>
 export const defaultTextOf = (option: Option<unknown>) =>
 	option.defaultText ?? String(option.default);
 
+/** The URL of the store if none is named. */
+export function defaultStore({ homeDir, env }: DefaultContext): string {
+	const directory = join(xdg(env.XDG_DATA_HOME, homeDir, ".local/share"), "openclaw-sidecar/store");
+	return pathToFileURL(directory).href;
+}
+
 /** The config file if none is named; it need not exist. */
 export function defaultConfigFile(env: Environment, homeDir: string): string {
 	return join(xdg(env.XDG_CONFIG_HOME, homeDir, ".config"), "openclaw-sidecar/config.json");
@@ -467,7 +498,11 @@ export function defaultConfigFile(env: Environment, homeDir: string): string {
 /** Data for a command line parser: usage in commander's syntax, and a description. */
 export interface CommandLineOption {
 	readonly flags: string;
-	readonly description: string;
+	readonly meaning: string;
+	/** Undefined for `--no-…`. */
+	readonly defaultText: string | undefined;
+	/** The accepted values, if there are only a few. */
+	readonly choices: readonly string[] | undefined;
 	readonly repeats: boolean;
 	/** See `Option.commands`. */
 	readonly commands: readonly string[] | undefined;
@@ -476,24 +511,28 @@ export interface CommandLineOption {
 export function commandLineOptions(): readonly CommandLineOption[] {
 	const file = {
 		flags: `${flagOf(CONFIG_FILE_OPTION)} <FILE>`,
-		description: "A JSON file of options.",
+		meaning: "A JSON file of options.",
+		defaultText: "$XDG_CONFIG_HOME/openclaw-sidecar/config.json, if it exists",
+		choices: undefined,
 		repeats: false,
 		commands: undefined,
 	};
 	return [
 		file,
 		...OPTION_LIST.flatMap(([, option]) => {
-			const { placeholder, repeats = false } = option.kind;
-			const { commands } = option;
-			const description = `${option.meaning} (default: ${defaultTextOf(option)})`;
+			const { placeholder, repeats = false, choices } = option.kind;
+			const { meaning, commands } = option;
+			const defaultText = defaultTextOf(option);
+			const both = { choices, repeats, commands };
 			if (placeholder !== undefined)
-				return [{ flags: `${flagOf(option)} <${placeholder}>`, description, repeats, commands }];
+				return [{ flags: `${flagOf(option)} <${placeholder}>`, meaning, defaultText, ...both }];
 			return [
-				{ flags: flagOf(option), description, repeats, commands },
+				{ flags: flagOf(option), meaning, defaultText, ...both },
 				{
 					flags: `--no-${option.name}`,
-					description: `Undo ${flagOf(option)} of the environment or the config file.`,
-					...{ repeats, commands },
+					meaning: `Undo ${flagOf(option)} of the environment or the config file.`,
+					defaultText: undefined,
+					...both,
 				},
 			];
 		}),

@@ -4,7 +4,8 @@ import { didYouMean } from "./suggest.ts";
 test.each([
 	["exsting", "; did you mean existing?"],
 	["EXISTING", "; did you mean existing?"],
-	["nwe", ""],
+	["nwe", "; did you mean new?"],
+	["wen", ""],
 	["ne", "; did you mean new?"],
 	["something", ""],
 	["", ""],

@@ -9,16 +9,19 @@ export function didYouMean(typed: string, candidates: Iterable<string>): string 
 	return best === undefined ? "" : `; did you mean ${best}?`;
 }
 
-/** Levenshtein's: insertions, deletions and substitutions. */
+/** Insertions, deletions, substitutions, and two neighbours that are swapped. */
 function editDistance(a: string, b: string): number {
+	let above: number[] = [];
 	let row = Array.from({ length: b.length + 1 }, (_, j) => j);
 	for (let i = 1; i <= a.length; i++) {
 		const next = [i];
 		for (let j = 1; j <= b.length; j++) {
 			const substituted = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
-			next.push(Math.min(substituted, row[j]! + 1, next[j - 1]! + 1));
+			const isSwap = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+			const swapped = isSwap ? above[j - 2]! + 1 : substituted;
+			next.push(Math.min(substituted, swapped, row[j]! + 1, next[j - 1]! + 1));
 		}
-		row = next;
+		[above, row] = [row, next];
 	}
 	return row[b.length]!;
 }

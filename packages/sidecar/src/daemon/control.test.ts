@@ -16,13 +16,18 @@ const handlers = {
 	status: async () => ({ phase: "serving" }),
 	flush: async () => ({ kind: "nothing" }),
 	drop: async (what: unknown) => ({ what }),
+	restore: async (what: unknown) => ({ what }),
 };
 
 describe("control", () => {
 	it("answers, refuses a second daemon, and is free again when closed", async () => {
 		expect(await askDaemon(dir, "/ws", "status")).toBeUndefined();
 		const control = await takeControl(dir, "/ws", handlers);
-		expect(await askDaemon(dir, "/ws", "status")).toEqual({ phase: "serving" });
+		expect(await askDaemon(dir, "/ws", "status")).toEqual({
+			phase: "serving",
+			command: expect.stringMatching(/^[^/]+$/),
+			startedMs: expect.any(Number),
+		});
 		expect(await askDaemon(dir, "/ws", "drop", { path: "ä".repeat(4_096) })).toEqual({
 			what: { path: "ä".repeat(4_096) },
 		});

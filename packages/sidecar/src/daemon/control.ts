@@ -4,27 +4,41 @@
  * not, while any process may have a recorded pid.
  */
 import { hash } from "node:crypto";
-import { chmodSync, linkSync, mkdirSync, renameSync, rmSync } from "node:fs";
+import { chmodSync, linkSync, renameSync, rmSync } from "node:fs";
 import { createServer, request, type Server } from "node:http";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { ERRORS, type ErrorCode, SidecarError, systemRefusal } from "../errors.ts";
+import { humanDuration } from "../telemetry/format.ts";
+import { makeDirectories } from "../workspace/make-directories.ts";
 
 /** Requests that a running daemon answers. Each answer is one JSON object. */
 export interface ControlHandlers {
 	status(): Promise<object>;
-	flush(): Promise<object>;
+	/** @param what `{ store, deletionsAreMeant }`, but from another process */
+	flush(what: unknown): Promise<object>;
 	/**
 	 * Removes entries from `.recovered/` that were dealt with. @param what like `dropQuarantined`,
 	 * but from another process
 	 */
 	drop(what: unknown): Promise<object>;
+	/**
+	 * Brings single paths to an earlier commit and commits that. @param what like `putBackNow`, but
+	 * from another process
+	 */
+	restore(what: unknown): Promise<object>;
 }
 
 export type ControlVerb = keyof ControlHandlers;
 
-const VERBS: ReadonlySet<string> = new Set<ControlVerb>(["status", "flush", "drop"]);
-/** A path of 4,096 bytes, each of which may be escaped, and a writer's name. */
-const MAX_BODY_BYTES = 64 * 1024;
+const VERBS: ReadonlySet<string> = new Set<ControlVerb>(["status", "flush", "drop", "restore"]);
+const MAX_BODY_BYTES = {
+	/** The store's address, which may be a path. */
+	flush: 16 * 1024,
+	/** A path of 4,096 bytes, each of which may be escaped, and a writer's name. */
+	drop: 64 * 1024,
+	/** As many paths as a command line has room for. */
+	restore: 4 * 1024 * 1024,
+} as const;
 
 const STATUS_TIMEOUT_MS = 5_000;
 
@@ -65,12 +79,18 @@ export async function takeControl(
 			cause,
 		});
 	try {
-		mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+		makeDirectories(stateDir);
 	} catch (cause) {
 		throw unusable(cause);
 	}
+	const startedMs = Date.now();
+	const holder = {
+		command: basename(process.argv[1] ?? process.execPath).replace(/\.m?js$/, ""),
+		startedMs,
+	};
+	const told = { ...handlers, status: async () => ({ ...holder, ...(await handlers.status()) }) };
 	for (let attempt = 0; attempt < 3; attempt++) {
-		const server = serve(handlers);
+		const server = serve(told);
 		const problem = await listen(server, path);
 		if (problem === undefined) {
 			chmodSync(path, 0o600);
@@ -82,7 +102,8 @@ export async function takeControl(
 			return { close };
 		}
 		if (problem.code !== "EADDRINUSE") throw unusable(problem);
-		if (await isAnswering(path)) throw new SidecarError("WORKSPACE_BUSY", { value: workspace });
+		const found = await answeringHolder(path);
+		if (found !== undefined) throw busy(workspace, found);
 		await removeStale(path, workspace);
 	}
 	throw new SidecarError("WORKSPACE_BUSY", { value: workspace, reason: "others keep taking it" });
@@ -100,10 +121,10 @@ async function removeStale(path: string, workspace: string): Promise<void> {
 		if ((error as NodeJS.ErrnoException).code === "ENOENT") return;
 		throw error;
 	}
-	const isAlive = await isAnswering(aside);
-	if (isAlive) linkSync(aside, path);
+	const holder = await answeringHolder(aside);
+	if (holder !== undefined) linkSync(aside, path);
 	rmSync(aside, { force: true });
-	if (isAlive) throw new SidecarError("WORKSPACE_BUSY", { value: workspace });
+	if (holder !== undefined) throw busy(workspace, holder);
 }
 
 /**
@@ -139,14 +160,54 @@ function revived({ code, message, remedy }: Revivable): SidecarError {
 	return error;
 }
 
+/** What the owner of a workspace tells about itself, if it answers. Any release may answer. */
+export interface Holder {
+	readonly pid?: number;
+	/** The program, without its arguments, which may hold secrets. */
+	readonly command?: string;
+	/** When it took the workspace. */
+	readonly startedMs?: number;
+	readonly phase?: string;
+}
+
 /** A stopped or hanging daemon still owns the workspace. */
-async function isAnswering(path: string): Promise<boolean> {
+async function answeringHolder(path: string): Promise<Holder | undefined> {
 	try {
-		return (await ask(path, "status")) !== undefined;
+		const text = await ask(path, "status");
+		return text === undefined ? undefined : (JSON.parse(text) as Holder);
 	} catch (error) {
-		if (error instanceof SidecarError && error.code === "WORKSPACE_BUSY") return true;
+		if (error instanceof SidecarError && error.code === "WORKSPACE_BUSY") return {};
 		throw error;
 	}
+}
+
+/** What commands call themselves while they own a workspace for a moment. */
+const ONE_SHOT_PHASES: ReadonlySet<string> = new Set(["restoring", "flushing", "recovering"]);
+
+function busy(workspace: string, holder: Holder): SidecarError {
+	const { pid, phase = "" } = holder;
+	const remedy =
+		pid === undefined
+			? undefined
+			: ONE_SHOT_PHASES.has(phase)
+				? "wait until it ends, then run this again"
+				: `stop it (\`kill ${pid}\`), or use \`status\`, \`flush\`, \`undo\` and \`restore PATH\`, which reach a running daemon`;
+	return new SidecarError("WORKSPACE_BUSY", {
+		value: workspace,
+		reason: holderWords(holder),
+		remedy,
+	});
+}
+
+/** `process 4711 (openclaw-sidecar, serving) has owned it for 3 min 20 s`. */
+export function holderWords({ pid, command, startedMs, phase }: Holder): string {
+	if (pid === undefined) return "its owner does not answer";
+	const about = [command, phase].filter((word) => word !== undefined).join(", ");
+	const since =
+		startedMs === undefined
+			? "owns it"
+			: `has owned it for ${humanDuration(Math.max(0, Date.now() - startedMs))}`;
+	return `process ${pid}${about === "" ? "" : ` (${about})`} ${since}`;
 }
 
 async function ask(
@@ -227,17 +288,17 @@ async function handle(
 	verb: ControlVerb,
 	incoming: AsyncIterable<Buffer>,
 ): Promise<object> {
-	if (verb !== "drop") return await handlers[verb]();
+	if (verb === "status") return await handlers.status();
 	let text = "";
 	for await (const part of incoming) {
 		text += part.toString();
-		if (text.length > MAX_BODY_BYTES)
+		if (text.length > MAX_BODY_BYTES[verb])
 			throw new SidecarError("USAGE", {
-				value: "drop",
-				reason: `more than ${MAX_BODY_BYTES} bytes`,
+				value: verb,
+				reason: `more than ${MAX_BODY_BYTES[verb]} bytes`,
 			});
 	}
-	return await handlers.drop(JSON.parse(text));
+	return await handlers[verb](text === "" ? undefined : JSON.parse(text));
 }
 
 async function listen(server: Server, path: string): Promise<NodeJS.ErrnoException | undefined> {

@@ -10,12 +10,14 @@ import type { Moved } from "../restore/restore-work.ts";
 import { Session, type SessionOptions } from "../session/session.ts";
 import type { Logger } from "../telemetry/types.ts";
 import type { Agent, AgentUser } from "./agent.ts";
+import { agentEnvironment } from "./agent-environment.ts";
 import { chownWorkspace } from "./chown-workspace.ts";
 import { takeControl } from "./control.ts";
 import { drain } from "./drain.ts";
 import { FlushLoop, type FlushLoopOptions } from "./flush-loop.ts";
 import { Lifecycle, type LifeEvent, type Phase } from "./lifecycle.ts";
-import { dropNow, flushNow } from "./requests.ts";
+import { dropNow, flushNow, putBackNow } from "./requests.ts";
+import { requireProgram } from "./require-program.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
 import { endSurvivors } from "./survivors.ts";
 import { Sweeps } from "./sweeps.ts";
@@ -114,11 +116,12 @@ class Daemon {
 		const workspace = root.main;
 		const control = await takeControl(stateDir, workspace, {
 			status: async () => this.#status(),
-			flush: async () => await flushNow(this.#openFlushes(), workspace),
+			flush: async (what) => await flushNow(this.#openFlushes(), workspace, what),
 			drop: async (what) => await dropNow(this.#openFlushes(), workspace, what),
+			restore: async (what) => await putBackNow(this.#openFlushes(), workspace, what),
 		});
 		try {
-			await endSurvivors({ stateDir, workspace, logger: this.#logger, signal: stop });
+			this.#requireProgram();
 			return await this.#serve(stop);
 		} finally {
 			await control.close();
@@ -126,9 +129,20 @@ class Daemon {
 		}
 	}
 
+	#requireProgram(): void {
+		const { command, env, agentEnv, agentVariables, root } = this.#options;
+		const { env: passed } = agentEnvironment(env, agentEnv);
+		requireProgram(command, { ...passed, ...agentVariables }, root.directories);
+	}
+
 	async #serve(stop: AbortSignal): Promise<DaemonEnd> {
-		const { command } = this.#options;
-		const session = await Session.open({ ...this.#options, signal: stop });
+		const { command, stateDir, root } = this.#options;
+		const survivors = { stateDir, workspace: root.main, logger: this.#logger, signal: stop };
+		const session = await Session.open({
+			...this.#options,
+			signal: stop,
+			beforeRestore: async () => await endSurvivors(survivors),
+		});
 		const flushes = new FlushLoop(session, this.#options, () => {
 			sweeps.flushed();
 			this.#reportSuperseded(session);

@@ -116,13 +116,15 @@ export class FlushLoop {
 	}
 
 	/** A failure is logged, and leaves everything dirty and the timer set. */
-	flush(sweep: boolean): Promise<FlushResult | undefined> {
-		return this.alone(async () => (this.isClosed ? undefined : await this.#flushOnce(sweep)));
+	flush(sweep: boolean, deletionsAreMeant = false): Promise<FlushResult | undefined> {
+		return this.alone((flush) => flush(sweep, deletionsAreMeant));
 	}
 
-	/** Runs `work` between two flushes. */
-	alone<T>(work: () => Promise<T>): Promise<T> {
-		const done = this.#chain.then(work);
+	/** Runs `work` between two flushes. @param work may flush itself, with the function it gets */
+	alone<T>(work: (flush: FlushLoop["flush"]) => Promise<T>): Promise<T> {
+		const flush = async (sweep: boolean, deletionsAreMeant = false) =>
+			this.isClosed ? undefined : await this.#flushOnce(sweep, deletionsAreMeant);
+		const done = this.#chain.then(() => work(flush));
 		this.#chain = done.catch(() => undefined);
 		return done;
 	}
@@ -172,7 +174,7 @@ export class FlushLoop {
 		);
 	}
 
-	async #flushOnce(sweep: boolean): Promise<FlushResult | undefined> {
+	async #flushOnce(sweep: boolean, deletionsAreMeant: boolean): Promise<FlushResult | undefined> {
 		const { session } = this;
 		// Notifications that have arrived are delivered in the next two turns of the event loop.
 		if (sweep) for (let turn = 0; turn < 2; turn++) await nextTurn();
@@ -187,7 +189,11 @@ export class FlushLoop {
 		);
 		const cpu = process.cpuUsage();
 		try {
-			const result = await session.flush({ sweep, signal: this.#cut.signal });
+			const result = await session.flush({
+				sweep,
+				deletionsAreMeant,
+				signal: this.#cut.signal,
+			});
 			this.#report(result, startMs, Math.min(sinceMs ?? startMs, readySinceMs));
 			this.#failures = result.kind === "unknown" ? this.#failures + 1 : 0;
 			// Changes that the rescan found keep their age until they are committed.

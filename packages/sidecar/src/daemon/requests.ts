@@ -3,11 +3,32 @@ import type { FlushResult } from "../capture/flush-result.ts";
 import { undecided } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
 import type { Selection } from "../history/select-quarantined.ts";
+import type { PutBack } from "../session/session.ts";
 import type { FlushLoop } from "./flush-loop.ts";
 
-/** Commits everything, with the large files that the rescan finds. */
-export async function flushNow(flushes: FlushLoop, workspace: string): Promise<object> {
-	const first = await flushes.flush(true);
+/**
+ * Commits everything, with the large files that the rescan finds.
+ * @param what from another process: nothing in it is trusted
+ */
+export async function flushNow(
+	flushes: FlushLoop,
+	workspace: string,
+	what?: unknown,
+): Promise<object> {
+	const { deletionsAreMeant } = (typeof what === "object" && what !== null ? what : {}) as {
+		readonly deletionsAreMeant?: unknown;
+	};
+	await requireSameLog(flushes, what);
+	const first = await flushes.flush(true, deletionsAreMeant === true);
+	return await reported(flushes, workspace, first);
+}
+
+/** @throws SidecarError NOT_DURABLE, and as a flush */
+async function reported(
+	flushes: FlushLoop,
+	workspace: string,
+	first: FlushResult | undefined,
+): Promise<object> {
 	const result =
 		first?.kind === "committed" || first?.kind === "nothing"
 			? await withLarge(flushes, first)
@@ -42,10 +63,79 @@ export async function dropNow(
 	what: unknown,
 ): Promise<object> {
 	const wanted = selectionOf(what);
+	await requireSameLog(flushes, what);
 	await flushNow(flushes, workspace);
 	return await flushes.alone(
 		async () => await flushes.session.dropQuarantined(wanted, { closed: false }),
 	);
+}
+
+/**
+ * Brings single paths to an earlier commit, or to before their last change, and commits that. What
+ * is on the disk is committed before, so that nothing is replaced that the log lacks. If it brings
+ * back a secret that must not be committed, everything returns, so that later flushes can succeed.
+ */
+export async function putBackNow(
+	flushes: FlushLoop,
+	workspace: string,
+	what: unknown,
+): Promise<object> {
+	const wanted = wantedOf(what);
+	await requireSameLog(flushes, what);
+	const after = flushes.session.head.seq;
+	await flushNow(flushes, workspace);
+	const done = await flushes.alone(async (flush) => {
+		const { session } = flushes;
+		if (session.isSuperseded)
+			throw new SidecarError("SUPERSEDED", { value: workspace, reason: "nothing was restored" });
+		const done = await session.putBack({ ...wanted, after }, BESIDE_AGENT);
+		const first = await flush(true);
+		const error = first === undefined ? flushes.lastError : undefined;
+		if (error?.code !== "SECRET_FOUND") return { ...done, first };
+		const refused = await session.takeBack(done, error, BESIDE_AGENT);
+		await flush(true);
+		throw refused;
+	});
+	const { at, undone, changes, moved, first } = done;
+	const flushed = await reported(flushes, workspace, first);
+	return { at, undone, changes, moved, flushed };
+}
+
+const BESIDE_AGENT = { isBesideAgent: true };
+
+/**
+ * A socket belongs to a directory, whatever the log: the numbers and paths of a request may be those
+ * of another one. @throws SidecarError WORKSPACE_BUSY
+ */
+async function requireSameLog({ session }: FlushLoop, what: unknown): Promise<void> {
+	const { store, commit } = (typeof what === "object" && what !== null ? what : {}) as {
+		readonly store?: unknown;
+		readonly commit?: { readonly seq?: unknown; readonly id?: unknown } | null;
+	};
+	if (store === undefined) return;
+	const isSame =
+		store === session.store.url &&
+		(commit === undefined || (await session.hasCommit(commit?.seq, commit?.id)));
+	if (!isSame)
+		throw new SidecarError("WORKSPACE_BUSY", {
+			value: String(store),
+			reason: `the workspace's daemon keeps it in another log, ${session.store.url}`,
+			remedy: "use the store and the namespace of the daemon, or stop the daemon first",
+		});
+}
+
+/** From another process: nothing in it is trusted. @throws SidecarError USAGE */
+function wantedOf(what: unknown): PutBack {
+	const { at, paths } = (typeof what === "object" && what !== null ? what : {}) as {
+		readonly at?: unknown;
+		readonly paths?: unknown;
+	};
+	const isWanted =
+		Array.isArray(paths) &&
+		paths.every((path) => typeof path === "string") &&
+		(at === undefined || (Number.isSafeInteger(at) && paths.length > 0));
+	if (!isWanted) throw new SidecarError("USAGE", { value: "restore", reason: "no such request" });
+	return { at: at as number | undefined, paths };
 }
 
 /** From another process: nothing in it is trusted. */

@@ -38,8 +38,13 @@ export class DisplacedJournal {
 	readonly #file: string;
 
 	/** @param privateDir see `privateDirectory` */
-	constructor(privateDir: string) {
-		this.#file = join(privateDir, "displaced.jsonl");
+	constructor(privateDir: string, name = "displaced.jsonl") {
+		this.#file = join(privateDir, name);
+	}
+
+	/** Files in the trash that a rule of the user keeps out of the log: no commit will have them. */
+	static leftOut(privateDir: string): DisplacedJournal {
+		return new DisplacedJournal(privateDir, "left-out.jsonl");
 	}
 
 	/** Oldest first. @throws SidecarError STATE_DIR_UNUSABLE */

@@ -9,7 +9,7 @@
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Entry, Path } from "../log/types.ts";
-import type { Stat } from "../workspace/stat.ts";
+import { type Stat, sameTime } from "../workspace/stat.ts";
 
 /** The metadata that decides, apart from content, whether an entry changed. */
 export interface Metadata {
@@ -21,9 +21,6 @@ interface Unset {
 	readonly log: Metadata;
 	readonly disk: Metadata;
 }
-
-/** Without koffi, times are off by up to 238 ns; that is not recorded. */
-const TOLERANCE_NS = 1_000n;
 
 export class UnsetMetadata {
 	readonly #unset: Map<Path, Unset>;
@@ -107,8 +104,7 @@ export class UnsetMetadata {
 	compare(path: Path, entry: Entry, mode: number, stat: Stat): boolean {
 		const diskMode = modeOf(stat);
 		const hasMode = entry.type === "link" || diskMode === mode;
-		const off = entry.mtimeNs === stat.mtimeNs ? 0n : entry.mtimeNs - stat.mtimeNs;
-		const hasTime = off <= TOLERANCE_NS && off >= -TOLERANCE_NS;
+		const hasTime = sameTime(entry.mtimeNs, stat.mtimeNs);
 		if (hasMode && (hasTime || entry.type === "dir")) return false;
 		const logMode = entry.type === "link" || hasMode ? diskMode : entry.mode;
 		const mtimeNs = entry.type === "dir" || hasTime ? stat.mtimeNs : entry.mtimeNs;

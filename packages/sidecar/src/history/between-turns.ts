@@ -2,11 +2,11 @@
  * Prefers a commit between two turns of the agent. A commit that was taken during a turn runs that
  * turn again when the agent starts on it.
  *
- * Only a time may move to an older commit. A commit's number means exactly that commit.
+ * Only a time may move to an older commit. A number, an ID or a tag means exactly that commit.
  */
 import type { ObjectStore } from "../store/port.ts";
 import { history } from "./history.ts";
-import { listKeys, namesCommit, resolveAt, whyExpired } from "./resolve-at.ts";
+import { listKeys, resolveWhen, whyExpired } from "./resolve-at.ts";
 
 /** How far back from the commit that a time means. */
 const MAX_TURN_MS = 60 * 60_000;
@@ -20,18 +20,18 @@ export interface Resolved {
 }
 
 /**
- * @param at as for `resolveAt`
- * @throws as `resolveAt`
+ * @param at as for `resolveWhen`
+ * @throws as `resolveWhen`
  */
 export async function resolveBetweenTurns(
 	store: ObjectStore,
 	at: string,
 	signal?: AbortSignal,
 ): Promise<Resolved> {
-	const asked = await resolveAt(store, at, signal);
+	const { seq: asked, isExact } = await resolveWhen(store, at, signal);
 	let isDuringTurn = false;
 	let askedMs: number | undefined;
-	const limit = namesCommit(at) ? 1 : undefined;
+	const limit = isExact ? 1 : undefined;
 	for await (const entry of history(store, { from: asked, limit, signal })) {
 		// The reader of the commit that was asked for reports damage.
 		if ("error" in entry) break;

@@ -1,6 +1,7 @@
 import { type ListedCommit, listCommits } from "../commit/list-commits.ts";
 import { fetchCommit } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
+import { HOST } from "../log/annotations.ts";
 import type { CommitFlags, CommitInfo } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 
@@ -100,8 +101,17 @@ async function describe(
 	}
 }
 
+/**
+ * The machine that made the changes of a commit. Undefined if the commit does not tell: a writer's
+ * first commit and those of superseded writers repeat the annotations of their predecessor.
+ */
+export function hostOf({ annotations = [], flags }: CommitInfo): string | undefined {
+	if (flags.fence === true || flags.recovered === true) return undefined;
+	return annotations.find(({ path, name }) => path === "" && name === HOST)?.value || undefined;
+}
+
 /** Running if any agent of the workspace was in a turn. */
-function turnOf({ annotations = [] }: CommitInfo): Pick<ReadableEntry, "turn"> {
+export function turnOf({ annotations = [] }: CommitInfo): Pick<ReadableEntry, "turn"> {
 	const turns = annotations.filter(({ name }) => name === "turn").map(({ value }) => value);
 	if (turns.length === 0) return {};
 	return { turn: turns.includes("running") ? "running" : "idle" };

@@ -22,6 +22,19 @@ export function findPath(tree: Tree, typed: string): Path | undefined {
 }
 
 /**
+ * For verbs that write: an empty shell variable must not mean everything.
+ * @throws SidecarError USAGE for "" and "/"
+ */
+export function requireNamed(typed: string): void {
+	if (/[^/]/.test(typed)) return;
+	throw new SidecarError("USAGE", {
+		value: `"${typed}"`,
+		reason: "it names no path",
+		remedy: "name a path, or `.` for everything",
+	});
+}
+
+/**
  * The entry at `path` and all below it, ordered by the paths' bytes. "" is the whole tree, without
  * its root.
  * @throws SidecarError PATH_NOT_FOUND

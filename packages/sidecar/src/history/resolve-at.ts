@@ -1,5 +1,5 @@
 /**
- * Resolves `--at SEQ|TIME` to a commit.
+ * Resolves what people type for a moment or a commit (`when.ts`) to a commit.
  *
  * A time means the newest commit that the store had by then. Its LastModified decides, never a
  * writer's clock, which may be anywhere on a machine that was frozen or set wrong. "Ago" also
@@ -7,8 +7,10 @@
  * is in them. These are skipped in favour of the next older complete commit.
  */
 
+import { inParallel } from "../commit/in-parallel.ts";
 import { type ListedCommit, listCommits } from "../commit/list-commits.ts";
 import { listObjects } from "../commit/list-objects.ts";
+import { commitInSlot, newestSeq } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import { LOG_PREFIX, logKey, PACK_PREFIX } from "../log/keys.ts";
 import { MIN_AGE_MS } from "../log/plan-retention.ts";
@@ -16,8 +18,8 @@ import type { ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { readEarlier } from "./expired.ts";
 import { objectsNamedBy, readChain } from "./reachable.ts";
-
-const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+import { resolveTag } from "./tags.ts";
+import { localTime, parseWhen, parseWords, unknownWhen } from "./when.ts";
 
 /**
  * S3 reports its time in whole seconds, rounded down: a commit of this second must not appear to be
@@ -25,50 +27,126 @@ const MS_PER_UNIT = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_8
  */
 const CLOCK_STEP_MS = 999;
 
-/** `2026-11-23`, `2026-11-23T17:04`, `2026-11-23 17:04:05.678Z`, `…+01:00`. */
-const ISO =
-	/^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:\d{2})?)?$/i;
+/** Parallel GETs of commit headers. */
+const PARALLEL_GETS = 32;
+/** Commits that the message about an ambiguous ID names. */
+const TOLD_COMMITS = 5;
 
-type Selection =
-	| { readonly seq: number }
-	| { readonly timeMs: number }
-	| { readonly agoMs: number };
+export interface ResolvedWhen {
+	readonly seq: number;
+	/** The text names this very commit. A time means the newest commit by then. */
+	readonly isExact: boolean;
+}
 
 /**
- * @param at a commit's seq, an ISO time (UTC unless it names a zone), or how long ago: `45s`,
- * `30m`, `2h`, `1d`, `1w`
+ * @param at as `parseWhen` describes: a number, an ID's first digits, a tag, `latest~3`, an age, a time
  * @throws SidecarError USAGE, COMMIT_NOT_FOUND, COMMIT_EXPIRED, STORE_*, OBJECT_CORRUPT
  */
+export async function resolveWhen(
+	store: ObjectStore,
+	at: string,
+	signal?: AbortSignal,
+): Promise<ResolvedWhen> {
+	const when = parseWhen(at);
+	if (when === undefined) throw unknownWhen(at);
+	const exactly = (seq: number) => ({ seq, isExact: true });
+	const atTime = async (time: Time) => ({
+		seq: await resolveTime(store, at, time, signal),
+		isExact: false,
+	});
+	if (when.kind === "number") return exactly(await resolveSeq(store, when.seq, signal));
+	if (when.kind === "latest") return exactly(await resolveLatest(store, at, when.back, signal));
+	// `d` is also a digit of an ID.
+	if (when.kind === "ago" && /^\d{3,}d$/i.test(at.trim()))
+		throw new SidecarError("USAGE", {
+			value: at,
+			reason: "it may be an age or the first digits of a commit's ID",
+			remedy: `use "${Number.parseInt(at, 10)} days ago" for the age, or more digits of the ID`,
+		});
+	if (when.kind === "ago") return await atTime({ agoMs: when.ms });
+	if (when.kind === "time") return await atTime({ timeMs: when.untilMs });
+	const tagged = await resolveTag(store, when.text, signal);
+	if (tagged !== undefined) return exactly(tagged);
+	if (/^[0-9a-f]{4,64}$/i.test(when.text))
+		return exactly(await resolveId(store, when.text.toLowerCase(), signal));
+	const { storeTimeMs } = await newestSeq(store, signal);
+	const period = await parseWords(when.text, storeTimeMs);
+	if (period === undefined) throw unknownWhen(at);
+	return await atTime({ timeMs: period.untilMs });
+}
+
+/** As `resolveWhen`; only the commit's number. */
 export async function resolveAt(
 	store: ObjectStore,
 	at: string,
 	signal?: AbortSignal,
 ): Promise<number> {
-	const wanted = parseAt(at);
-	return "seq" in wanted
-		? await resolveSeq(store, wanted.seq, signal)
-		: await resolveTime(store, at, wanted, signal);
+	return (await resolveWhen(store, at, signal)).seq;
 }
 
-/** Whether `at` is the number of a commit, and not a time. */
-export function namesCommit(at: string): boolean {
-	return "seq" in parseAt(at);
+/**
+ * Whether text has one of the forms that name a commit or a time, so that it is no path. Whether the
+ * log has the commit is not asked.
+ * @throws SidecarError STORE_*
+ */
+export async function namesCommit(
+	store: ObjectStore,
+	text: string,
+	signal?: AbortSignal,
+): Promise<boolean> {
+	try {
+		await resolveWhen(store, text, signal);
+		return true;
+	} catch (error) {
+		if (!(error instanceof SidecarError)) throw error;
+		if (error.code === "COMMIT_NOT_FOUND" || error.code === "COMMIT_EXPIRED") return true;
+		if (error.code !== "USAGE") throw error;
+		return false;
+	}
 }
 
-/** @throws SidecarError USAGE */
-function parseAt(at: string): Selection {
-	if (/^\d{1,15}$/.test(at)) return { seq: Number(at) };
-	const [, count, unit] = /^(\d{1,6}(?:\.\d{1,3})?)([smhdw])$/.exec(at) ?? [];
-	if (count !== undefined)
-		return { agoMs: Number(count) * MS_PER_UNIT[unit as keyof typeof MS_PER_UNIT] };
-	const [, date, time = "00:00", zone = "Z"] = ISO.exec(at) ?? [];
-	const timeMs =
-		date === undefined ? Number.NaN : Date.parse(`${date}T${time}${zone.toUpperCase()}`);
-	if (!Number.isNaN(timeMs)) return { timeMs };
+type Time = { readonly timeMs: number } | { readonly agoMs: number };
+
+async function resolveLatest(
+	store: ObjectStore,
+	at: string,
+	back: number,
+	signal: AbortSignal | undefined,
+): Promise<number> {
+	let oldest: ListedCommit | undefined;
+	let count = 0;
+	for await (const commit of listCommits(store, { limit: back + 1, signal })) {
+		if (count++ === back) return commit.seq;
+		oldest = commit;
+	}
+	throw tooOld(at, oldest);
+}
+
+/** Reads the header of each commit: its key does not tell its ID. */
+async function resolveId(
+	store: ObjectStore,
+	digits: string,
+	signal: AbortSignal | undefined,
+): Promise<number> {
+	const seqs: number[] = [];
+	for await (const { seq } of listCommits(store, { signal })) seqs.push(seq);
+	const found: { readonly seq: number; readonly id: string }[] = [];
+	await inParallel(PARALLEL_GETS, seqs, async (seq) => {
+		const id = (await commitInSlot(store, logKey(seq), signal))?.id;
+		if (id?.startsWith(digits)) found.push({ seq, id });
+	});
+	const [first, ...more] = found.sort((a, b) => b.seq - a.seq);
+	if (first === undefined)
+		throw new SidecarError("COMMIT_NOT_FOUND", {
+			value: digits,
+			reason: "no commit's ID begins with it",
+		});
+	if (more.length === 0) return first.seq;
+	const told = found.slice(0, TOLD_COMMITS).map(({ seq, id }) => `${id.slice(0, 12)} (${seq})`);
 	throw new SidecarError("USAGE", {
-		value: at === "" ? '""' : at,
-		reason:
-			"flag --at accepts a commit's number, a time such as 2026-11-23T17:04:05Z, or how long ago: 30m, 2h, 1d",
+		value: digits,
+		reason: `the IDs of ${found.length} commits begin with it: ${told.join(", ")}${found.length > told.length ? " and others" : ""}`,
+		remedy: "type more digits, or the commit's number",
 	});
 }
 
@@ -95,7 +173,7 @@ async function resolveSeq(
 async function resolveTime(
 	store: ObjectStore,
 	at: string,
-	wanted: { readonly timeMs: number } | { readonly agoMs: number },
+	wanted: Time,
 	signal: AbortSignal | undefined,
 ): Promise<number> {
 	let oldest: ListedCommit | undefined;
@@ -115,11 +193,18 @@ async function resolveTime(
 		oldest = commit;
 	}
 	if (expired !== undefined) throw expired;
-	const reason =
-		oldest === undefined
-			? "the log is empty"
-			: `the oldest commit is ${oldest.seq}, of ${new Date(oldest.lastModifiedMs).toISOString()}`;
-	throw new SidecarError("COMMIT_NOT_FOUND", { value: at, reason });
+	throw tooOld(at, oldest);
+}
+
+function tooOld(at: string, oldest: ListedCommit | undefined): SidecarError {
+	if (oldest === undefined)
+		return new SidecarError("COMMIT_NOT_FOUND", { value: at, reason: "the log is empty" });
+	const { seq, lastModifiedMs } = oldest;
+	return new SidecarError("COMMIT_NOT_FOUND", {
+		value: at,
+		reason: `the oldest commit is ${seq}, of ${localTime(lastModifiedMs)}`,
+		remedy: "use a later time, or the number of a commit that `openclaw-sidecar history` lists",
+	});
 }
 
 /** Undefined for a complete commit, or for a damaged one, which the reader will report. */

@@ -5,7 +5,7 @@ import { SidecarError } from "../errors.ts";
 import { quarantineHome, quarantineWriter, RECOVERED_DIRECTORY } from "../log/safe-path.ts";
 import type { Delta, Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
-import { findPath } from "./inspect.ts";
+import { findPath, requireNamed } from "./inspect.ts";
 
 export interface Selection {
 	/** A superseded writer's id or its first digits; default: every writer. */
@@ -31,6 +31,7 @@ export interface Selected {
 
 /** @throws SidecarError USAGE (an ambiguous writer), PATH_NOT_FOUND */
 export function selectQuarantined(tree: Tree, { writer, path }: Selection): readonly Selected[] {
+	if (path !== undefined) requireNamed(path);
 	const writers = quarantinedIn(tree).map((each) => each.writer);
 	const meant = writers.filter((each) => writer === undefined || each.startsWith(writer));
 	if (writer !== undefined && meant.length !== 1) {

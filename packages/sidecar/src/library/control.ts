@@ -23,6 +23,7 @@ export async function withControl<T>(
 		status,
 		flush: busy,
 		drop: busy,
+		restore: busy,
 	});
 	try {
 		return await use();

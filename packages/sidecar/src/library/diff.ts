@@ -4,8 +4,7 @@ import { readAt } from "./read.ts";
 
 export interface DiffOptions extends LogOptions {
 	/**
-	 * The earlier commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such
-	 * as `2h`.
+	 * The earlier commit: its number, or another form of `AtOptions.at`.
 	 */
 	readonly from: number | string;
 	/** The later commit, in the same notation. Default: the newest. */

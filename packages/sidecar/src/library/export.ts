@@ -21,8 +21,7 @@ export interface ExportOptions extends Omit<WorkspaceOptions, "workspace"> {
 	/** `s3://bucket/prefix/`, or a directory that is new or empty. */
 	readonly to: string;
 	/**
-	 * Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
-	 * `2h`. Default: the newest.
+	 * Which commit: its number, or another form of `AtOptions.at`. Default: the newest.
 	 */
 	readonly at?: number | string | undefined;
 	/**

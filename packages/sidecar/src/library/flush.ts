@@ -9,6 +9,7 @@ import type { Moved } from "../restore/restore-work.ts";
 import { durability } from "../session/durability.ts";
 import { type DiskState, inspectDisk } from "../session/not-durable.ts";
 import { Session } from "../session/session.ts";
+import { count, plural } from "../telemetry/format.ts";
 import { findPlain } from "../transfer/adopt.ts";
 import { isUnused } from "../transfer/commit-directory.ts";
 import { requireDirectory } from "../workspace/scan.ts";
@@ -17,6 +18,11 @@ import { type Coverage, coverageOf } from "./coverage.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
 
 export interface FlushOptions extends WorkspaceOptions {
+	/**
+	 * Commits deletions at once that would be deferred because too much, or something critical,
+	 * vanished. Default false.
+	 */
+	readonly confirmDeletions?: boolean;
 	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
 	readonly handoverWaitMs?: number;
 }
@@ -72,10 +78,16 @@ type Flushed = Omit<FlushReport, "coverage">;
 export async function flush(options: FlushOptions = {}): Promise<FlushReport> {
 	return await withWorkspace(options, async (opened) => {
 		const { stateDir, workspace } = opened.settings;
-		const answered = await flushByDaemon(stateDir, workspace);
+		const deletionsAreMeant = options.confirmDeletions === true;
+		const answered = await flushByDaemon(stateDir, workspace, {
+			store: opened.store.url,
+			deletionsAreMeant,
+		});
 		const report =
 			answered ??
-			(await withControl(stateDir, workspace, "flushing", () => flushInOneShot(opened)));
+			(await withControl(stateDir, workspace, "flushing", () =>
+				flushInOneShot(opened, deletionsAreMeant),
+			));
 		return { ...report, coverage: coverageOf(opened.root, opened.profile) };
 	});
 }
@@ -85,13 +97,17 @@ type Answer = Exclude<FlushResult, { readonly kind: "unknown" }> & {
 	readonly excluded?: FlushReport["excluded"];
 };
 
-async function flushByDaemon(stateDir: string, workspace: string): Promise<Flushed | undefined> {
-	const answer = await ask<Answer>(stateDir, workspace, "flush");
+async function flushByDaemon(
+	stateDir: string,
+	workspace: string,
+	how: { readonly store: string; readonly deletionsAreMeant: boolean },
+): Promise<Flushed | undefined> {
+	const answer = await ask<Answer>(stateDir, workspace, "flush", how);
 	if (answer === undefined) return undefined;
 	return { ...report("daemon", [answer], answer.superseded, []), excluded: answer.excluded ?? [] };
 }
 
-async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
+async function flushInOneShot(opened: OpenWorkspace, deletionsAreMeant: boolean): Promise<Flushed> {
 	const { settings, store, signal } = opened;
 	const { workspace, handoverWaitMs } = settings;
 	requireDirectory(workspace);
@@ -99,7 +115,7 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 	const read = await readLog(store, { signal });
 	const { head } = read;
 	if (isUnused(head)) await requireNothingPlain(opened);
-	const planned = await planDisk(opened, head);
+	const planned = await planDisk({ ...opened, deletionsAreMeant }, head);
 	const disk = await inspectDisk(opened, head, planned);
 	requireRestored(workspace, head, disk);
 	if (
@@ -114,8 +130,8 @@ async function flushInOneShot(opened: OpenWorkspace): Promise<Flushed> {
 		};
 
 	const prepared = { since, read, planned };
-	const session = await Session.open({ ...opened, handoverWaitMs, prepared });
-	const results = await flushInWaves(session, signal);
+	const session = await Session.open({ ...opened, handoverWaitMs, prepared, deletionsAreMeant });
+	const results = await flushInWaves(session, signal, deletionsAreMeant);
 	const { isSuperseded, restored, excluded } = session;
 	return {
 		...report("this process", results, isSuperseded, [], restored.moved, disk.deferredDeletions),
@@ -133,7 +149,7 @@ async function requireNothingPlain(opened: OpenWorkspace): Promise<void> {
 	if (plain === undefined) return;
 	throw new SidecarError("WORKSPACE_NOT_RESTORED", {
 		value: opened.settings.workspace,
-		reason: `${plain.files} files at ${plain.url} are not part of a log, and a restore will import them`,
+		reason: `${count(plain.files, "file")} at ${plain.url} ${plural(plain.files, "is", "are")} not part of a log, and a restore will import ${plural(plain.files, "it", "them")}`,
 	});
 }
 
@@ -153,7 +169,8 @@ export function whyNotRestored(
 	{ marker, hasBase }: Pick<DiskState, "marker" | "hasBase">,
 ): string | undefined {
 	if (seq === 0) return undefined;
-	if (marker === undefined) return `the log has ${seq} commits`;
+	if (marker === undefined)
+		return `it was never restored from this log, whose newest commit is ${seq}`;
 	if (!marker.complete) return "a restore of it was interrupted";
 	if (!hasBase)
 		return `its base (commit ${marker.baseSeq}) is no longer in the log, the machine went down before it was safe on the disk, or this is not the directory that was restored`;
@@ -166,12 +183,13 @@ const WAVES = [16 * 1024 * 1024, 256 * 1024 * 1024, Number.POSITIVE_INFINITY];
 async function flushInWaves(
 	session: Session,
 	signal: AbortSignal | undefined,
+	deletionsAreMeant: boolean,
 ): Promise<Exclude<FlushResult, { kind: "unknown" }>[]> {
 	const results: Exclude<FlushResult, { kind: "unknown" }>[] = [];
 	for (const maxFileBytes of WAVES) {
 		// The first wave finds all changes; what it leaves is known.
 		const sweep = results.length === 0;
-		results.push(await flushOnce(session, signal, { sweep, maxFileBytes }));
+		results.push(await flushOnce(session, signal, { sweep, maxFileBytes, deletionsAreMeant }));
 		// What this wave left for the next one.
 		if (!session.isDue) break;
 	}

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { thisEnvironment } from "../commit/environment.ts";
 import { SidecarError } from "../errors.ts";
 import { loadTools } from "../restore/load-tools.ts";
@@ -42,7 +43,7 @@ export async function importTree(options: ImportOptions = {}): Promise<ImportRes
 		try {
 			const { place, besideLog, name } = source;
 			const survey = await surveyPlace({ ...opened, place, besideLog });
-			if (survey === undefined) throw nothingThere(name);
+			if (survey === undefined) throw nothingThere(place, name);
 			const imported = await importPlace(
 				{ ...opened, ...(await loadTools()), environment: thisEnvironment },
 				survey,
@@ -95,10 +96,11 @@ function urlOf(place: PlainPlace): string {
 	return place.kind === "objects" ? place.objects.url : realPath(place.path);
 }
 
-function nothingThere(name: string): SidecarError {
+function nothingThere(place: PlainPlace, name: string): SidecarError {
+	const isMissing = place.kind === "directory" && !existsSync(place.path);
 	return new SidecarError("USAGE", {
 		value: name,
-		reason: "there is nothing to import",
+		reason: isMissing ? "there is no such directory" : "there is nothing to import",
 		remedy: "check the source, --store and --namespace",
 	});
 }

@@ -116,7 +116,7 @@ async function credentialFor(
 
 /** The SDK renews them itself, when it is asked again. */
 async function ambientCredentials(): Promise<SessionCredentials> {
-	const { fromNodeProviderChain } = await import("@aws-sdk/credential-providers");
+	const { fromNodeProviderChain } = await import("../store/aws-credentials.ts");
 	let chain = fromNodeProviderChain();
 	let generation = 0;
 	return {

@@ -16,12 +16,15 @@ import { noProgress } from "../telemetry/progress.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
 import { type Profile, profileNamed } from "../workspace/profile.ts";
 import { openRoots } from "./open-roots.ts";
+import { requireParent } from "./store-place.ts";
 import { requireOutside, withRealWorkspace } from "./workspace-place.ts";
 
 /** Selects a log: for verbs that read a log and touch no disk. */
 export interface LogOptions extends OpenStoreOptions {
 	/** `file:///absolute/dir`, `s3://bucket[/prefix]`, or an open store, which stays open. */
 	readonly store?: string | ObjectStore;
+	/** Create the directory of a `file://` store even if the one above it is missing. Default false. */
+	readonly create?: boolean;
 	/** The owner of the log. Default `default`. */
 	readonly namespace?: string;
 	/**
@@ -164,5 +167,6 @@ async function openedStore(
 ): Promise<{ readonly store: ObjectStore; readonly isOurs: boolean }> {
 	const { store } = options;
 	if (typeof store === "object") return { store, isOurs: false };
+	requireParent(settings);
 	return { store: await openStore(settings.store, connectionOf(options, settings)), isOurs: true };
 }

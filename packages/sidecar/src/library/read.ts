@@ -6,13 +6,20 @@ import { readEarlier } from "../history/expired.ts";
 import { type HistoryEntry, history as readHistory } from "../history/history.ts";
 import { cat as catFile, findPath, listTree } from "../history/inspect.ts";
 import { resolveAt } from "../history/resolve-at.ts";
+import { isGlob, matchGlobs, matchPaths } from "../history/select-paths.ts";
+import { resolveSince } from "../history/since.ts";
 import type { Entry, Path } from "../log/types.ts";
+import { compareBytes, parentOf } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
+import { nearestPath } from "./nearest-path.ts";
 import { type LogOptions, openLog, withLog } from "./options.ts";
+import { pathInLog } from "./typed-path.ts";
 
 export interface HistoryOptions extends LogOptions {
 	/** Maximum number of commits; default: all. */
 	readonly limit?: number | undefined;
+	/** Only commits after this one, or since this time, as in `changes`. Default: all. */
+	readonly since?: number | string | undefined;
 }
 
 /**
@@ -23,7 +30,13 @@ export interface HistoryOptions extends LogOptions {
 export async function* history(options: HistoryOptions = {}): AsyncGenerator<HistoryEntry> {
 	const { store, close } = await openLog(options);
 	try {
-		yield* readHistory(store, options);
+		const { since, signal } = options;
+		const { after = 0, sinceMs = Number.NEGATIVE_INFINITY } =
+			since === undefined ? {} : await resolveSince(store, String(since), signal);
+		for await (const entry of readHistory(store, options)) {
+			if (entry.seq <= after || entry.timeMs < sinceMs) return;
+			yield entry;
+		}
 	} finally {
 		await close();
 	}
@@ -31,15 +44,23 @@ export async function* history(options: HistoryOptions = {}): AsyncGenerator<His
 
 export interface AtOptions extends LogOptions {
 	/**
-	 * Which commit: its number, an ISO time (UTC unless it names a zone), or how long ago, such as
-	 * `2h`. Default: the newest.
+	 * Which commit: its number, at least 4 digits of its ID, a tag, `latest`, `latest~3`, an age such
+	 * as `1h30m` or `2 hours ago`, an RFC 3339 time, or a local time such as `2026-11-23 17:04`,
+	 * `yesterday 18:00` or `monday`. A day means its last commit. Default: the newest.
 	 */
 	readonly at?: number | string | undefined;
 }
 
 export interface LsOptions extends AtOptions {
-	/** Only this file, or this directory and everything below it. Default: the whole tree. */
-	readonly path?: string | undefined;
+	/**
+	 * Files, directories and globs, as in `pathHistory`: files, what is in a directory, and what a glob
+	 * matches. Default: the workspace.
+	 */
+	readonly path?: string | readonly string[] | undefined;
+	/** Everything below a directory, and the directory itself; or only what is in it. Default: true. */
+	readonly recursive?: boolean | undefined;
+	/** Whether a glob matches upper and lower case alike. Default: false. */
+	readonly ignoreCase?: boolean | undefined;
 }
 
 export interface Listing {
@@ -55,14 +76,20 @@ export interface Listing {
  * FORMAT_UNKNOWN, LIMIT_EXCEEDED, TREE_UNSAFE, and for a wrong option
  */
 export async function ls(options: LsOptions = {}): Promise<Listing> {
-	return await withLog(options, async ({ store }) => {
-		return await readAt(store, options, async ({ head }) => ({
-			seq: head.seq,
-			entries:
-				options.path === undefined
-					? listTree(head.tree, "")
-					: listTree(head.tree, requirePath(head, options.path)),
-		}));
+	return await withLog(options, async ({ store, settings }) => {
+		const { path = ".", recursive = true, ignoreCase } = options;
+		return await readAt(store, options, async ({ head }) => {
+			const found = new Map<Path, Entry>();
+			for (const typed of typeof path === "string" ? [path] : path)
+				for (const [at, entry] of entriesAt(
+					head,
+					pathInLog(settings, typed),
+					recursive,
+					ignoreCase,
+				))
+					found.set(at, entry);
+			return { seq: head.seq, entries: [...found].sort(([a], [b]) => compareBytes(a, b)) };
+		});
 	});
 }
 
@@ -80,9 +107,10 @@ export interface CatOptions extends AtOptions {
  * own errors, unchanged
  */
 export async function cat(options: CatOptions): Promise<number> {
-	return await withLog(options, async ({ store }) => {
+	return await withLog(options, async ({ store, settings }) => {
+		const path = pathInLog(settings, options.path);
 		return await readAt(store, options, async (read) =>
-			catFile(store, read, requirePath(read.head, options.path), options.to, options.signal),
+			catFile(store, read, requirePath(read.head, path), options.to, options.signal),
 		);
 	});
 }
@@ -98,11 +126,32 @@ export async function readAt<T>(
 	return await readEarlier(store, seq, read, signal);
 }
 
+function entriesAt(
+	head: LogRead["head"],
+	typed: string,
+	recursive: boolean,
+	ignoreCase: boolean | undefined,
+): readonly (readonly [Path, Entry])[] {
+	const { tree } = head;
+	const exact = findPath(tree, typed);
+	if (exact === undefined && isGlob(typed)) {
+		const matches = (recursive ? matchPaths : matchGlobs)([typed], { ignoreCase });
+		const found = [...tree].filter(([path]) => path !== "" && matches(path));
+		if (found.length > 0) return found;
+	}
+	// An empty log has no entry for the workspace.
+	const path = exact ?? (typed === "." ? "" : requirePath(head, typed));
+	const below = listTree(tree, path);
+	if (recursive || (path !== "" && tree.get(path)?.type !== "dir")) return below;
+	return below.filter(([at]) => at !== path && parentOf(at) === path);
+}
+
 function requirePath({ tree, seq }: LogRead["head"], typed: string): Path {
 	const path = findPath(tree, typed);
 	if (path !== undefined) return path;
 	throw new SidecarError("PATH_NOT_FOUND", {
 		value: typed,
-		reason: seq === 0 ? "the log is empty" : `not in commit ${seq}`,
+		reason:
+			seq === 0 ? "the log is empty" : `not in commit ${seq}${nearestPath(tree.keys(), typed)}`,
 	});
 }

@@ -8,6 +8,7 @@ import { LogWriter } from "../commit/log-writer.ts";
 import type { QuarantinedWriter } from "../commit/quarantined.ts";
 import { readLog } from "../commit/read-log.ts";
 import { untilResolved } from "../commit/until-resolved.ts";
+import { type Holder, holderWords } from "../daemon/control.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
 import { type QuarantineTimes, quarantineTimes } from "../history/quarantine-times.ts";
@@ -231,7 +232,10 @@ export async function recoverDrop(options: RecoverDropOptions): Promise<RecoverD
 	const wanted = selectionOf(options);
 	return await withWorkspace(options, async ({ settings, store }) => {
 		const { stateDir, workspace } = settings;
-		const answer = await ask<{ files: number; seq?: number }>(stateDir, workspace, "drop", wanted);
+		const answer = await ask<{ files: number; seq?: number }>(stateDir, workspace, "drop", {
+			...wanted,
+			store: store.url,
+		});
 		if (answer !== undefined) return { by: "daemon", files: answer.files, seq: answer.seq };
 		return await withControl(stateDir, workspace, "recovering", async () => {
 			const since = now(thisEnvironment);
@@ -264,10 +268,11 @@ function notClosed(owner: string): SidecarError {
 
 /** @throws SidecarError WORKSPACE_BUSY */
 async function refuseBesideDaemon(stateDir: string, workspace: string): Promise<void> {
-	if ((await ask(stateDir, workspace, "status")) === undefined) return;
+	const holder = await ask<Holder>(stateDir, workspace, "status");
+	if (holder === undefined) return;
 	throw new SidecarError("WORKSPACE_BUSY", {
 		value: workspace,
-		reason: "an agent may have the replaced files open",
+		reason: `${holderWords(holder)}, and its agent may have the replaced files open`,
 		remedy:
 			"write it elsewhere with `recover --to DIR` and copy what you want into the workspace, or stop the daemon first",
 	});

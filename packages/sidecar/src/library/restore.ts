@@ -1,19 +1,21 @@
 import { newRestoreId, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { endSurvivors } from "../daemon/survivors.ts";
-import { aboutTurn, resolveBetweenTurns } from "../history/between-turns.ts";
 import { loadTools } from "../restore/load-tools.ts";
 import type { Moved } from "../restore/restore-work.ts";
-import { boot } from "../session/boot.ts";
 import type { Progress } from "../telemetry/types.ts";
 import { withControl } from "./control.ts";
-import { type Expectation, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import {
+	type Expectation,
+	type OpenWorkspace,
+	type WorkspaceOptions,
+	withWorkspace,
+} from "./options.ts";
 
 export interface RestoreOptions extends WorkspaceOptions {
 	/**
-	 * Makes the directory exactly this commit: its number, an ISO time (UTC unless it names a zone),
-	 * or how long ago, such as `2h`. Default: the newest, keeping local changes since the last
-	 * restore.
+	 * Makes the directory exactly this commit: its number, or another form of `AtOptions.at`.
+	 * Default: the newest, keeping local changes since the last restore.
 	 */
 	readonly at?: number | string | undefined;
 	readonly expect?: Expectation;
@@ -28,6 +30,8 @@ export interface RestoreResult {
 	/** Files written; the others existed already. */
 	readonly written: number;
 	readonly writtenBytes: number;
+	/** Other files and links that got the log's time. */
+	readonly timed: number;
 	/** Paths changed here while no watcher ran: kept, and not durable before a flush. */
 	readonly keptLocal: number;
 	/**
@@ -61,22 +65,23 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 		const { settings, store, logger, signal } = opened;
 		const { stateDir, workspace, expect } = settings;
 		return await withControl(stateDir, workspace, "restoring", async () => {
-			await endSurvivors({ ...opened, stateDir, workspace });
 			const started = performance.now();
-			const resolved =
-				options.at === undefined
-					? undefined
-					: await resolveBetweenTurns(store, String(options.at), signal);
-			const note = resolved && aboutTurn(resolved);
-			if (note !== undefined) logger.warn("restore.turn", { ...resolved });
+			const resolved = options.at === undefined ? undefined : await resolve(opened, options.at);
+			const { note } = resolved ?? {};
 			const at = resolved?.seq;
-			const [read, tools] = await Promise.all([readLog(store, { at, signal }), loadTools()]);
+			const reading = readLog(store, { at, signal });
+			// Survivors end while the control socket is held, also if the log cannot be read.
+			reading.catch(() => {});
+			const tools = await loadTools();
+			await endSurvivors({ ...opened, stateDir, workspace });
+			const { boot } = await import("../session/boot.ts");
+			const read = await reading;
 			const counted = countingBytes(opened.progress);
 			const label = newRestoreId(thisEnvironment);
 			const how = { ...opened, ...tools, label, progress: counted.progress };
 			const restored = await boot({ ...how, expect, acceptsMounts: true, read, at });
 			await restored.finish(true);
-			const { head, files, bytes, written, keptLocal, moved, elsewhere } = restored;
+			const { head, files, bytes, written, timed, keptLocal, moved, elsewhere } = restored;
 			const ms = Math.round(performance.now() - started);
 			logger.info("restore.finished", { seq: head.seq, files, bytes, written, keptLocal, ms });
 			return {
@@ -85,6 +90,7 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 				bytes,
 				written,
 				writtenBytes: counted.bytes(),
+				timed,
 				keptLocal,
 				moved,
 				elsewhere,
@@ -93,6 +99,14 @@ export async function restore(options: RestoreOptions = {}): Promise<RestoreResu
 			};
 		});
 	});
+}
+
+async function resolve({ store, logger, signal }: OpenWorkspace, at: number | string) {
+	const { aboutTurn, resolveBetweenTurns } = await import("../history/between-turns.ts");
+	const resolved = await resolveBetweenTurns(store, String(at), signal);
+	const note = aboutTurn(resolved);
+	if (note !== undefined) logger.warn("restore.turn", { ...resolved });
+	return { ...resolved, note };
 }
 
 function countingBytes(progress: Progress): { readonly progress: Progress; bytes(): number } {

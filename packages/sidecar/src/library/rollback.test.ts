@@ -140,6 +140,9 @@ describe("rollback", () => {
 			superseded: false,
 			exitStatus: 0,
 		});
+		const changed = ["db.sqlite", "dir/empty", "f0", "f1", "large", "link"];
+		const added = Array.from({ length: 40 }, (_, index) => `new${index}`);
+		expect(result.changes.map(({ path }) => path)).toEqual([...changed, ...added.sort()]);
 		expect(readDisk(path("a"))).toEqual(first);
 		await restore(options("b"));
 		expect(readDisk(path("b"))).toEqual(first);

@@ -9,7 +9,6 @@
  * else is stored again, even if an older commit still has it: retention may be about to delete that
  * content.
  */
-import { existsSync, readdirSync } from "node:fs";
 import { newRestoreId, thisEnvironment } from "../commit/environment.ts";
 import { readLog } from "../commit/read-log.ts";
 import { ownTree, withRoots } from "../commit/roots-in-tree.ts";
@@ -17,23 +16,20 @@ import { endSurvivors } from "../daemon/survivors.ts";
 import { SidecarError } from "../errors.ts";
 import { aboutTurn, resolveBetweenTurns } from "../history/between-turns.ts";
 import { readEarlier } from "../history/expired.ts";
-import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
+import { diffTrees, isTouchedDirectory, type PathDifference } from "../log/diff-trees.ts";
 import { rootPath } from "../path.ts";
 import { loadTools } from "../restore/load-tools.ts";
-import { MOUNT_REMEDY } from "../restore/plan-disk.ts";
 import { restore as restoreTree } from "../restore/restore.ts";
 import type { Moved } from "../restore/restore-work.ts";
 import { durability } from "../session/durability.ts";
-import { type DiskState, inspectDisk } from "../session/not-durable.ts";
-import { Session } from "../session/session.ts";
 import { withControl } from "./control.ts";
-import { flushOnce, requireRestored } from "./flush.ts";
+import { flushOnce } from "./flush.ts";
 import { type OpenWorkspace, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import { takeOver } from "./take-over.ts";
 
 export interface RollbackOptions extends WorkspaceOptions {
 	/**
-	 * The commit whose tree becomes the newest: its number, an ISO time (UTC unless it names a zone),
-	 * or how long ago, such as `2h`.
+	 * The commit whose tree becomes the newest: its number, or another form of `AtOptions.at`.
 	 */
 	readonly to: number | string;
 	/** How long to wait for a writer that still seems to be running, ms. Default 5,000. */
@@ -52,6 +48,8 @@ export interface RollbackResult {
 	/** Paths that the rollback added or changed, and removed. */
 	readonly changed: number;
 	readonly removed: number;
+	/** What the rollback changed, ordered by the bytes of the paths. */
+	readonly changes: readonly PathDifference[];
 	/** Bytes sent. */
 	readonly bytes: number;
 	/**
@@ -94,21 +92,14 @@ export async function rollback(options: RollbackOptions): Promise<RollbackResult
 }
 
 async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<RollbackResult> {
-	const { settings, store, root, logger, signal } = opened;
-	const { workspace, handoverWaitMs } = settings;
+	const { store, root, logger, signal } = opened;
 	const resolved = await resolveBetweenTurns(store, String(at), signal);
 	const to = resolved.seq;
 	const note = aboutTurn(resolved);
 	if (note !== undefined) logger.warn("rollback.turn", { ...resolved });
 	const target = (await readEarlier(store, to, () => readLog(store, { at: to, signal }), signal))
 		.head.tree;
-	if (existsSync(workspace) && readdirSync(workspace).length > 0) {
-		const { head } = await readLog(store, { signal });
-		const disk = await inspectDisk(opened, head);
-		requireRestored(workspace, head, disk);
-		requireMounts(disk);
-	}
-	const session = await Session.open({ ...opened, handoverWaitMs });
+	const session = await takeOver(opened);
 	const saved = await flushOnce(session, signal);
 	const from = session.head.seq;
 	if (session.isSuperseded)
@@ -123,6 +114,7 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 		};
 	if (saved.deferred.length > 0) logger.warn("rollback.not-saved", { paths: saved.deferred });
 
+	const before = ownTree(session.head.tree, root);
 	const tools = await loadTools();
 	const bringTo = async (at?: number) => {
 		const label = newRestoreId(thisEnvironment);
@@ -158,6 +150,9 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 	const differences = diffTrees(knownThen, now).filter(
 		({ kind, path }) => kind !== "added" || path !== "",
 	);
+	const changes = diffTrees(before, ownTree(session.head.tree, root)).filter(
+		(each) => !isTouchedDirectory(each),
+	);
 	const notDurable = differences.filter(isOfSubstance).length;
 	const { changed, removed, bytes } = result.kind === "committed" ? result : NOTHING;
 	logger.info("rollback.finished", {
@@ -170,7 +165,8 @@ async function rollBackTo(opened: OpenWorkspace, at: number | string): Promise<R
 		kind: "security",
 	});
 	return {
-		...{ to, from, seq: session.head.seq, changed, removed, bytes, differences, superseded },
+		...{ to, from, seq: session.head.seq, changed, removed, changes, bytes, differences },
+		superseded,
 		moved: [...session.restored.moved, ...restored.moved],
 		...(note !== undefined && { note }),
 		exitStatus: durability({ notDurable, deferredDeletions: result.deferredDeletions, superseded })
@@ -189,15 +185,4 @@ function isOfSubstance(difference: PathDifference): boolean {
 	);
 }
 
-/** A rollback must be complete. @throws SidecarError NOT_DURABLE */
-function requireMounts({ notDurable }: DiskState): void {
-	const away = notDurable.find(({ kind }) => kind === "away");
-	if (away === undefined) return;
-	throw new SidecarError("NOT_DURABLE", {
-		value: away.path,
-		reason: `${away.reason}; nothing was rolled back`,
-		remedy: MOUNT_REMEDY,
-	});
-}
-
-const NOTHING = { changed: 0, removed: 0, bytes: 0, differences: [] } as const;
+const NOTHING = { changed: 0, removed: 0, bytes: 0, changes: [], differences: [] } as const;

@@ -65,7 +65,12 @@ export interface ServeOptions extends RunOptions {
  */
 export type ServeResult =
 	| RunEnd
-	| { readonly kind: "not-started"; readonly exitStatus: SidecarError["exitStatus"] | 0 };
+	| {
+			readonly kind: "not-started";
+			readonly exitStatus: SidecarError["exitStatus"] | 0;
+			/** Of the last request that could not be served, if `exitStatus` is not 0. */
+			readonly failure?: SidecarError;
+	  };
 
 /**
  * Loads what a start needs: after the first ping, whose answer must be fast, and before a request,
@@ -268,7 +273,12 @@ class PlatformMachine {
 		const { lastFailure } = this.life;
 		this.#logger.info("run.stopped-before-start", { lastFailure: lastFailure?.code });
 		const isOurs = lastFailure === undefined || lastFailure.code === "INTERNAL";
-		this.#end.resolve({ kind: "not-started", exitStatus: isOurs ? 0 : lastFailure.exitStatus });
+		const kind = "not-started";
+		this.#end.resolve(
+			isOurs
+				? { kind, exitStatus: 0 }
+				: { kind, exitStatus: lastFailure.exitStatus, failure: lastFailure },
+		);
 	}
 }
 

@@ -15,7 +15,20 @@ const sessionWith = (elsewhere: Missing, away: Missing = []) => {
 	const head = { seq: 4, tree: new Map() } as unknown as Head;
 	return {
 		head,
-		restored: { head, files: 2, bytes: 9, written: 2, keptLocal: 0, moved: [], elsewhere, away },
+		restored: {
+			...{
+				seq: 4,
+				files: 2,
+				bytes: 9,
+				written: 2,
+				timed: 0,
+				keptLocal: 0,
+				moved: [],
+				elsewhere,
+				away,
+			},
+			broughtBack: new Set<string>(),
+		},
 	};
 };
 

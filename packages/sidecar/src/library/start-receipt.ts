@@ -54,7 +54,7 @@ export function startReceipt(
 	const unknown = [...unread, ...unresolved];
 	return {
 		verdict: missing.length + outside.length + unknown.length === 0 ? "COMPLETE" : "INCOMPLETE",
-		commit: restored.head.seq,
+		commit: restored.seq,
 		files: restored.files,
 		bytes: restored.bytes,
 		missing,

@@ -6,7 +6,8 @@ import { statOf } from "../workspace/stat.ts";
 import { ask } from "./control.ts";
 import { type Coverage, coverageOf } from "./coverage.ts";
 import { whyNotRestored } from "./flush.ts";
-import { type WorkspaceOptions, withWorkspace } from "./options.ts";
+import { settingsOf, type WorkspaceOptions, withWorkspace } from "./options.ts";
+import { withRealWorkspace } from "./workspace-place.ts";
 
 /**
  * What the process that owns the workspace reports about itself; a command that restores or flushes
@@ -16,7 +17,14 @@ export type DaemonReport = Pick<DaemonStatus, "pid"> & {
 	readonly phase: DaemonStatus["phase"] | "flushing" | "recovering";
 } & Partial<Omit<DaemonStatus, "pid" | "phase">>;
 
+/**
+ * `ok`: nothing to do. `attention`: all is durable or will be soon, but there is something to know.
+ * `not-safe`: something is on this disk only, and will stay so until somebody acts.
+ */
+export type Verdict = "ok" | "attention" | "not-safe";
+
 export interface WorkspaceStatus extends Status, Durability {
+	readonly verdict: Verdict;
 	/** The log's location: the store's URL and the namespace below it. */
 	readonly logUrl: string;
 	/** Absolute. */
@@ -46,8 +54,10 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 		const { settings, store, root, profile } = opened;
 		const { stateDir, workspace } = settings;
 		requireDirectory(workspace);
-		const daemon = await ask<DaemonReport>(stateDir, workspace, "status");
+		// In this order: the log that is read then has the daemon's fence.
+		const answer = await ask<DaemonReport>(stateDir, workspace, "status");
 		const found = await readStatus(opened);
+		const daemon = answer && withFence(answer, found.log?.owner);
 		// The daemon's policy may differ from this call's.
 		const byDaemon = new Map(daemon?.excluded?.map((file) => [file.path, file]));
 		const notDurable = found.notDurable.filter(({ path }) => !byDaemon.has(path));
@@ -66,7 +76,7 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 			notRestored,
 			superseded: daemon?.superseded,
 		};
-		return {
+		const standingNow = {
 			...found,
 			logUrl: store.url,
 			workspace,
@@ -78,5 +88,72 @@ export async function status(options: WorkspaceOptions = {}): Promise<WorkspaceS
 			notDurable,
 			excluded,
 		};
+		return { ...standingNow, verdict: verdictOf(standingNow) };
 	});
+}
+
+/**
+ * A daemon learns from its next commit that another writer owns the tree. The log tells it now.
+ * @param owner of a log that was read after the daemon answered
+ */
+export function withFence(daemon: DaemonReport, owner: string | undefined): DaemonReport {
+	// A daemon that restores has no fence yet.
+	const isFenced = daemon.writer !== undefined && daemon.writer !== "" && owner !== undefined;
+	return isFenced && owner !== daemon.writer ? { ...daemon, superseded: true } : daemon;
+}
+
+/** A daemon that commits what changed, without being asked. */
+export function isCommitting({ daemon }: Pick<WorkspaceStatus, "daemon">): boolean {
+	return (
+		daemon?.phase === "serving" &&
+		daemon.superseded !== true &&
+		!daemon.lastFlushError &&
+		!daemon.notTaken?.length
+	);
+}
+
+function verdictOf(found: Omit<WorkspaceStatus, "verdict">): Verdict {
+	const { reasons, quarantined, coverage, daemon } = found;
+	const waits = reasons.every((reason) => reason === "deferred" || reason === "not-durable");
+	if (!waits || daemon?.lastFlushError) return "not-safe";
+	if (reasons.includes("not-durable") && !isCommitting(found)) return "not-safe";
+	const hasNews = reasons.length > 0 || quarantined.length > 0 || (coverage?.gaps.length ?? 0) > 0;
+	return hasNews ? "attention" : "ok";
+}
+
+export interface WatchOptions extends WorkspaceOptions {
+	/** Ends the watch: the last status is then read once more. */
+	readonly signal: AbortSignal;
+	/** @internal Resolves after that time, or when `signal` aborts. */
+	readonly sleep?: (ms: number, signal: AbortSignal) => Promise<void>;
+}
+
+/** A daemon answers from memory, so it is asked often. */
+const ASK_MS = 1_000;
+/** Reading the log costs a LIST, and comparing the disk a scan. */
+const READ_MS = 15_000;
+
+/**
+ * Statuses, one whenever it may have changed: when the daemon of the workspace reports something
+ * else, and every 15 s. The last one is read when `signal` aborts. Reads only.
+ * @throws SidecarError as `status`
+ */
+export async function* watchStatus(options: WatchOptions): AsyncGenerator<WorkspaceStatus> {
+	const { signal, sleep = sleepUntilAborted, ...rest } = options;
+	const { stateDir, workspace } = withRealWorkspace(settingsOf(options));
+	const report = async () => JSON.stringify(await ask(stateDir, workspace, "status"));
+	while (!signal.aborted) {
+		const before = await report();
+		yield await status(rest);
+		for (let waitedMs = 0; waitedMs < READ_MS && !signal.aborted; waitedMs += ASK_MS) {
+			await sleep(ASK_MS, signal);
+			if ((await report()) !== before) break;
+		}
+	}
+	yield await status(rest);
+}
+
+async function sleepUntilAborted(ms: number, signal: AbortSignal): Promise<void> {
+	const { setTimeout } = await import("node:timers/promises");
+	await setTimeout(ms, undefined, { signal }).catch(() => {});
 }

@@ -15,6 +15,7 @@ import { holdsIn, isBelowAny } from "../disk/check-mounts.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { printable } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
+import { maxEntryBytes } from "../log/manifest-size.ts";
 import type { Path, Tree } from "../log/types.ts";
 import {
 	baseOf,
@@ -403,11 +404,15 @@ function whyNotTaken(root: Roots, path: Path, stat: Stat, tree: Tree): Found | u
 			remedy: "run `touch` on it",
 		};
 	let chunks = 0;
-	for (const entry of tree.values()) if (entry.type === "file") chunks += entry.chunks.length;
-	const room = new Room({ entries: tree.size, chunks });
+	let manifestBytes = 0;
+	for (const [at, entry] of tree) {
+		if (entry.type === "file") chunks += entry.chunks.length;
+		manifestBytes += maxEntryBytes(at, entry);
+	}
+	const room = new Room({ entries: tree.size, chunks, manifestBytes });
 	const known = tree.get(path);
 	const left =
-		(known === undefined ? room.admit(path) : undefined) ??
+		(known === undefined ? room.admit(path, stat.type === "link" ? stat.size : 0) : undefined) ??
 		(stat.type === "file"
 			? room.reserve(path, stat.size, known?.type === "file" ? known.chunks.length : 0)
 			: undefined);

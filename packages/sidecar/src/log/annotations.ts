@@ -9,6 +9,9 @@ import { compareBytes } from "../path.ts";
 import { MAX_ANNOTATION_BYTES, MAX_ANNOTATIONS, MAX_PATH_BYTES } from "./limits.ts";
 import type { Annotation, Delta } from "./types.ts";
 
+/** The name of the annotation with the machine that made the changes of a commit. */
+export const HOST = "host";
+
 const NAME = /^[a-z][a-z0-9-]{0,63}$/;
 
 /**

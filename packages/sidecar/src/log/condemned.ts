@@ -4,17 +4,24 @@ import { packKey, sha256OfPackKey, sha256OfSweepKey, sweepKey } from "./keys.ts"
 import type { ObjectKey } from "./types.ts";
 
 /**
- * The packs that one run of retention found unnamed: the SHA-256 of each, 32 bytes, ascending. The
- * object's key is the SHA-256 of its bytes. So the same finding is the same object, and keeps the
+ * What one run of retention found unneeded: the SHA-256 of each pack, 32 bytes, ascending. A list of
+ * commits has the SHA-256 of their keys instead (`commitDigest`), which no pack has. The object's
+ * key is the SHA-256 of its bytes. So the same finding is the same object, and keeps the
  * time when it was first made.
  */
 export function encodeCondemned(packs: readonly ObjectKey[]): {
 	readonly key: ObjectKey;
 	readonly bytes: Buffer;
 } {
-	const bytes = Buffer.concat(
-		[...packs].sort().map((key) => Buffer.from(sha256OfPackKey(key) ?? "", "hex")),
-	);
+	return encodeDigests(packs.map((key) => sha256OfPackKey(key) ?? ""));
+}
+
+/** @param digests 64 hex digits each */
+export function encodeDigests(digests: readonly string[]): {
+	readonly key: ObjectKey;
+	readonly bytes: Buffer;
+} {
+	const bytes = Buffer.concat([...digests].sort().map((digest) => Buffer.from(digest, "hex")));
 	return { key: sweepKey(createHash("sha256").update(bytes).digest("hex")), bytes };
 }
 

@@ -34,6 +34,15 @@ export function diffTrees(before: Tree, after: Tree): PathDifference[] {
 	return differences.sort((a, b) => compareBytes(a.path, b.path));
 }
 
+/** Whether only the time of a directory differs: an entry in it was added or removed. */
+export function isTouchedDirectory(difference: PathDifference): boolean {
+	return (
+		difference.kind === "changed" &&
+		difference.after.type === "dir" &&
+		difference.aspects.join() === "time"
+	);
+}
+
 function aspectsOf(a: Entry, b: Entry): Aspect[] {
 	const aspects: Aspect[] = [];
 	if (a.type !== b.type) aspects.push("type");
@@ -52,6 +61,6 @@ function aspectsOf(a: Entry, b: Entry): Aspect[] {
  * Chunks of different sizes cannot be compared. This applies to a file that became a database, or
  * was one.
  */
-function isSameContent(a: Entry & { type: "file" }, b: Entry & { type: "file" }): boolean {
+export function isSameContent(a: Entry & { type: "file" }, b: Entry & { type: "file" }): boolean {
 	return (a.size === 0 && b.size === 0) || sameContent(a, b);
 }

@@ -3,6 +3,7 @@ import type { ObjectKey } from "./types.ts";
 export const LOG_PREFIX = "log/";
 export const PACK_PREFIX = "packs/";
 export const SWEEP_PREFIX = "sweeps/";
+export const TAG_PREFIX = "tags/";
 
 const TOP = 2 ** 48 - 1;
 

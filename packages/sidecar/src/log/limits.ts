@@ -7,8 +7,8 @@ const KiB = 1024;
 const MiB = 1024 * KiB;
 
 /** Files, directories and links of one tree. */
-export const MAX_ENTRIES = 250_000;
-/** Chunks of one tree: 250,000 small files, or 64 GB of SQLite in 16 KiB chunks. */
+export const MAX_ENTRIES = 1_000_000;
+/** Chunks of one tree: 1,000,000 small files, and 48 GB of SQLite in 16 KiB chunks. */
 export const MAX_CHUNKS = 4_000_000;
 export const MAX_PATH_BYTES = 4096;
 export const MAX_NAME_BYTES = 255;
@@ -18,8 +18,8 @@ export const MAX_LINK_BYTES = 4095;
 export const MAX_ANNOTATIONS = 1_000;
 export const MAX_ANNOTATION_BYTES = 4_096;
 
-/** Manifest before compression: 250,000 entries with 4,000,000 chunks fit. */
-export const MAX_MANIFEST_BYTES = 256 * MiB;
+/** Manifest before compression: 1,000,000 entries with 4,000,000 chunks fit (manifest-size.ts). */
+export const MAX_MANIFEST_BYTES = 512 * MiB;
 /**
  * Raw bytes of one block. Frames of 1 MiB decompress at the best measured rate and bound a reader's
  * memory.

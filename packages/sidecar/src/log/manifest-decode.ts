@@ -259,12 +259,12 @@ function readFile(
 			reader.fail("a chunk has another length than its place in the file");
 		return chunk;
 	};
-	const common = { mode, mtimeNs, size, chunkBits };
 	if (!isPatch) {
 		if (count > reader.left) reader.fail("it declares more chunks than it holds");
-		const chunks: ChunkRef[] = [];
-		for (let index = 0; index < count; index++) chunks.push(take(index));
-		return { type: "file", ...common, chunks };
+		// Of its final length: an array that grows by one gets room for 17.
+		const chunks = new Array<ChunkRef>(count);
+		for (let index = 0; index < count; index++) chunks[index] = take(index);
+		return { type: "file", mode, mtimeNs, size, chunkBits, chunks };
 	}
 	const changed = new Map<number, ChunkRef>();
 	let next = 0;
@@ -274,7 +274,7 @@ function readFile(
 		changed.set(index, take(index));
 		next = index + 1;
 	}
-	return { type: "patch", ...common, changed };
+	return { type: "patch", mode, mtimeNs, size, chunkBits, changed };
 }
 
 function readTime(reader: ByteReader): bigint {

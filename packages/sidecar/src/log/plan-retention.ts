@@ -9,7 +9,7 @@ import type { ObjectKey } from "./types.ts";
  * one. It is retained if it was the newest at any moment that the policy keeps: the last
  * `keepAllMs`, and each midnight (UTC) of the last `keepDailyMs`. So state that an idle user had
  * for a month, and changed yesterday, is kept as long as what was written yesterday. The newest is
- * always retained.
+ * always retained, and so is a commit that a tag names.
  *
  * More than the retained commits is kept: the commits that a retained one is folded onto, and every
  * object that a kept commit names.
@@ -46,11 +46,17 @@ export interface StoredCommit extends StoredObject {
 	readonly seq: number;
 }
 
-/** @param commits newest first @param nowMs the store's clock @returns seqs, newest first */
+/**
+ * @param commits newest first
+ * @param nowMs the store's clock
+ * @param tagged seqs that tags name
+ * @returns seqs, newest first
+ */
 export function retainedSeqs(
 	commits: readonly Pick<StoredCommit, "seq" | "timeMs">[],
 	policy: RetentionPolicy,
 	nowMs: number,
+	tagged: ReadonlySet<number> = new Set(),
 ): readonly number[] {
 	const [head, ...older] = commits;
 	if (head === undefined) return [];
@@ -62,7 +68,8 @@ export function retainedSeqs(
 		// its state.
 		const fromMs = Math.min(timeMs, replacedMs);
 		const isRecent = replacedMs > nowMs - policy.keepAllMs;
-		if (isRecent || hadMidnight(fromMs, replacedMs, nowMs - policy.keepDailyMs)) retained.push(seq);
+		const hasDay = hadMidnight(fromMs, replacedMs, nowMs - policy.keepDailyMs);
+		if (isRecent || hasDay || tagged.has(seq)) retained.push(seq);
 		replacedMs = fromMs;
 	}
 	return retained;

@@ -7,7 +7,7 @@
  * removed byte is first written to a local directory and synced. Does NOT bring back what a writer
  * could not commit meanwhile: its next flush does.
  */
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, writeSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { listObjects } from "../commit/list-objects.ts";
 import { SidecarError } from "../errors.ts";
@@ -16,6 +16,7 @@ import { LOG_PREFIX, logKey, seqOfKey } from "../log/keys.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
 import type { Logger } from "../telemetry/types.ts";
+import { makeDirectories } from "../workspace/make-directories.ts";
 
 export interface RepairOptions {
 	/** The newest commit that must stay. */
@@ -120,7 +121,7 @@ async function copyObject(
 ): Promise<string> {
 	const path = join(directory, key);
 	try {
-		mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+		makeDirectories(dirname(path));
 		const file = openSync(`${path}.part`, "w", 0o600);
 		try {
 			for (let offset = 0; ; ) {

@@ -2,8 +2,9 @@
  * Deletes what no retained commit needs. Mark and sweep, object by object; `log/plan-retention.ts`
  * defines what is retained.
  *
- * Order: list the log, mark from the retained commits, list the packs; delete expired commits, the
- * newest first; record which packs nothing names (`sweeps/{sha256}`); delete those of them that an
+ * Order: list the log and the tags, mark from the retained commits, list the packs; record which
+ * commits will be deleted, and look for new tags, which start the run again (`tag.ts`); delete
+ * expired commits, the newest first; record which packs nothing names (`sweeps/{sha256}`); delete those of them that an
  * earlier run, at least a day ago, had recorded too.
  *
  * Guarantees: the newest commit and all it names stay, whatever their age. A commit that lands
@@ -22,7 +23,7 @@ import { inParallel } from "../commit/in-parallel.ts";
 import { listObjects } from "../commit/list-objects.ts";
 import { SidecarError } from "../errors.ts";
 import { type MarkProblem, markRetained } from "../history/reachable.ts";
-import { decodeCondemned, encodeCondemned } from "../log/condemned.ts";
+import { decodeCondemned, encodeCondemned, encodeDigests } from "../log/condemned.ts";
 import {
 	LOG_PREFIX,
 	PACK_PREFIX,
@@ -30,6 +31,7 @@ import {
 	seqOfKey,
 	sha256OfPackKey,
 	sha256OfSweepKey,
+	TAG_PREFIX,
 } from "../log/keys.ts";
 import {
 	DAY_MS,
@@ -42,6 +44,7 @@ import {
 	type StoredObject,
 	type SweepPlan,
 } from "../log/plan-retention.ts";
+import { commitDigest, taggedSeqs } from "../log/tags.ts";
 import type { ObjectKey } from "../log/types.ts";
 import type { SweepableStore } from "../store/sweepable.ts";
 import type { Logger } from "../telemetry/types.ts";
@@ -109,25 +112,14 @@ export async function retain(
 		environment = thisEnvironment,
 	} = options;
 	checkPolicy(policy);
-	const { objects: inLog, storeTimeMs } = await listObjects(store, LOG_PREFIX, signal);
-	const commits = inLog.flatMap((object): StoredCommit[] => {
-		const seq = seqOfKey(object.key);
-		return seq === undefined ? [] : [{ ...object, seq }];
-	});
-	const retained = retainedSeqs(commits, policy, storeTimeMs);
-	const marked = await markRetained(store, commits, retained, signal);
-	const packs = (await listObjects(store, PACK_PREFIX, signal)).objects;
-	const lists = await readCondemned(store, storeTimeMs, logger, signal);
-	const known = packs.filter(({ key }) => sha256OfPackKey(key) !== undefined);
-	const plan = planSweep({
-		commits,
-		packs: commits.length === 0 ? [] : known,
-		...marked,
-		pinnedUntilMs: pinnedUntil(commits, marked.problem),
-		condemned: lists.old,
-		listed: lists.all,
-		nowMs: storeTimeMs,
-	});
+	let run = await planRun(store, policy, logger, signal);
+	while (!dryRun && run.plan.commitWaves.length > 0) {
+		await announce(store, run.plan, environment, signal);
+		const tagged = await readTagged(store, signal);
+		if ([...tagged].every((seq) => run.tagged.has(seq))) break;
+		run = await planRun(store, policy, logger, signal);
+	}
+	const { inLog, storeTimeMs, commits, marked, packs, lists, known, plan } = run;
 	if (marked.problem !== undefined) logger.error("retention.unreadable", { ...marked.problem });
 	if (!dryRun) await sweep(store, plan, lists.oldKeys, environment, signal);
 
@@ -165,6 +157,56 @@ export async function retain(
 		...{ sweptPacks: packSums.swept, condemned: packSums.condemned },
 	});
 	return report;
+}
+
+/** Lists, marks and plans. */
+async function planRun(
+	store: SweepableStore,
+	policy: RetentionPolicy,
+	logger: Logger,
+	signal: AbortSignal | undefined,
+) {
+	const { objects: inLog, storeTimeMs } = await listObjects(store, LOG_PREFIX, signal);
+	const commits = inLog.flatMap((object): StoredCommit[] => {
+		const seq = seqOfKey(object.key);
+		return seq === undefined ? [] : [{ ...object, seq }];
+	});
+	const tagged = await readTagged(store, signal);
+	const retained = retainedSeqs(commits, policy, storeTimeMs, tagged);
+	const marked = await markRetained(store, commits, retained, signal);
+	const packs = (await listObjects(store, PACK_PREFIX, signal)).objects;
+	const lists = await readCondemned(store, storeTimeMs, logger, signal);
+	const known = packs.filter(({ key }) => sha256OfPackKey(key) !== undefined);
+	const plan = planSweep({
+		commits,
+		packs: commits.length === 0 ? [] : known,
+		...marked,
+		pinnedUntilMs: pinnedUntil(commits, marked.problem),
+		condemned: lists.old,
+		listed: lists.all,
+		nowMs: storeTimeMs,
+	});
+	return { inLog, storeTimeMs, commits, tagged, marked, packs, lists, known, plan };
+}
+
+async function readTagged(
+	store: SweepableStore,
+	signal: AbortSignal | undefined,
+): Promise<ReadonlySet<number>> {
+	const { objects } = await listObjects(store, TAG_PREFIX, signal);
+	return taggedSeqs(objects.map(({ key }) => key));
+}
+
+/** A `tag` of one of these commits learns from now on that the commit may be gone. */
+async function announce(
+	store: SweepableStore,
+	plan: SweepPlan,
+	environment: Environment,
+	signal: AbortSignal | undefined,
+): Promise<void> {
+	const digests = plan.commitWaves.flat().map(({ seq }) => commitDigest(seq));
+	const { key, bytes } = encodeDigests(digests);
+	await putPack(store, key, bytes, environment, signal);
 }
 
 /** @throws SidecarError USAGE */

@@ -26,6 +26,7 @@ import {
 	seqOfKey,
 	sha256OfPackKey,
 	sha256OfSweepKey,
+	TAG_PREFIX,
 } from "../log/keys.ts";
 import { SEGMENT_COMMITS } from "../log/limits.ts";
 import { checkPackHeader, PACK_HEADER_BYTES } from "../log/pack-codec.ts";
@@ -35,6 +36,7 @@ import {
 	type StoredCommit,
 	type StoredObject,
 } from "../log/plan-retention.ts";
+import { parseTagKey, taggedSeqs } from "../log/tags.ts";
 import type { BlockRef, ChunkRef, ObjectKey } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import type { Progress } from "../telemetry/types.ts";
@@ -99,7 +101,8 @@ export async function verify(store: ObjectStore, options: VerifyOptions): Promis
 		? [...commits, ...packs].reduce((total, { sizeBytes }) => total + sizeBytes, 0)
 		: 0;
 	progress.start("verify", { files: commits.length + packs.length, bytes });
-	const retained = new Set(retainedSeqs(commits, policy, storeTimeMs));
+	const tagged = taggedSeqs(byKey.keys());
+	const retained = new Set(retainedSeqs(commits, policy, storeTimeMs, tagged));
 	const walk = new LogWalk(byKey, retained, deep);
 	const newestSeq = commits[0]?.seq ?? 0;
 	const queue = new PQueue({ concurrency: PARALLEL_GETS });
@@ -379,6 +382,7 @@ async function checkHeader(
 function isKnown(key: string): boolean {
 	if (key.startsWith(LOG_PREFIX)) return seqOfKey(key) !== undefined;
 	if (key.startsWith(PACK_PREFIX)) return sha256OfPackKey(key) !== undefined;
+	if (key.startsWith(TAG_PREFIX)) return parseTagKey(key) !== undefined;
 	return key.startsWith(SWEEP_PREFIX) && sha256OfSweepKey(key) !== undefined;
 }
 

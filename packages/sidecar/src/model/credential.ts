@@ -2,8 +2,6 @@
  * The two credentials that open a provider. Neither leaves this process, except in the headers of a
  * request to the provider.
  */
-import { Sha256Node } from "@smithy/core/checksum";
-import { SignatureV4 } from "@smithy/signature-v4";
 import type { RenewingCredentials } from "../agentcore/renewing-credentials.ts";
 import { SidecarError } from "../errors.ts";
 import type { Route, Upstream } from "./upstream.ts";
@@ -32,17 +30,22 @@ export function signedBy(
 	credentials: SessionCredentials,
 	{ service, region }: NonNullable<Upstream["signing"]>,
 ): ModelCredential {
-	const signer = new SignatureV4({
-		credentials: async () => await credentials.provide(),
-		region,
-		service,
-		sha256: Sha256Node,
-	});
+	const makeSigner = async () => {
+		const { Sha256Node, SignatureV4 } = await import("./signature.ts");
+		return new SignatureV4({
+			credentials: async () => await credentials.provide(),
+			region,
+			service,
+			sha256: Sha256Node,
+		});
+	};
+	let signer: ReturnType<typeof makeSigner> | undefined;
 	return {
 		async authorize({ route: { url }, headers, body }) {
+			signer ??= makeSigner();
 			await credentials.provide();
 			const { generation } = credentials;
-			const { headers: signed } = await signer.sign({
+			const { headers: signed } = await (await signer).sign({
 				method: "POST",
 				protocol: url.protocol,
 				hostname: url.hostname,

@@ -1,20 +1,16 @@
 import { requireRootsAreDirectories } from "../commit/roots-in-tree.ts";
-import { forgetOpened } from "../disk/opened-directories.ts";
-import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
 import type { Selected } from "../history/select-quarantined.ts";
 import { EMPTY_HEAD } from "../log/fold.ts";
 import { unsafePath } from "../log/safe-path.ts";
 import type { Entry, Path } from "../log/types.ts";
 import { ROOTS_DIRECTORY } from "../path.ts";
-import { Materializer } from "../workspace/materialize.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import { lstatPath, type Stat } from "../workspace/stat.ts";
-import { preflight } from "./preflight.ts";
 import type { Action } from "./reconcile.ts";
-import { checkSpace } from "./restore.ts";
 import type { RestoreOptions } from "./restore-options.ts";
-import { type Moved, RestoreWork } from "./restore-work.ts";
+import type { Moved } from "./restore-work.ts";
+import { planFor, runPlan } from "./run-plan.ts";
 
 /**
  * Writes what a superseded writer quarantined back to its original paths in the workspace. Commits
@@ -30,8 +26,8 @@ export async function applyRecovered(
 	options: RestoreOptions,
 	{ entries }: Selected,
 ): Promise<readonly Moved[]> {
-	const { root, privateDir, times } = options;
-	const rootStat = requireDirectory(root);
+	const { root } = options;
+	requireDirectory(root);
 	requireRootsAreDirectories(entries, root);
 	const target = new Map<Path, Entry>();
 	const plan = new Map<Path, Action>();
@@ -71,39 +67,7 @@ export async function applyRecovered(
 		target.set(path, entry);
 		plan.set(path, "quarantine-and-write");
 	}
-	const writer = Materializer.open(root, times);
-	try {
-		checkSpace(writer, plan, target);
-		const planned = {
-			...{
-				target,
-				base: undefined,
-				marker: undefined,
-				rootStat,
-				disk,
-				problems: [],
-				plan,
-				inLog: new Set<Path>(),
-				deferredDeletions: 0,
-			},
-			...{ roots: {}, freshRoots: new Set<string>(), away: new Map<Path, string>(), mounts: {} },
-			unset: new UnsetMetadata(),
-		};
-		await preflight({ root, privateDir, isExact: true }, writer, planned);
-		const work = new RestoreWork(options, writer, planned, {
-			head: EMPTY_HEAD,
-			newest: undefined,
-			storeTimeMs: 0,
-			starts: new Map(),
-		});
-		await work.run();
-		await writer.sync();
-		return work.moved;
-	} catch (error) {
-		await writer.idle();
-		throw error;
-	} finally {
-		writer.close();
-		forgetOpened(privateDir);
-	}
+	const nothingRead = { head: EMPTY_HEAD, newest: undefined, storeTimeMs: 0, starts: new Map() };
+	const work = await runPlan(options, planFor(options, target, plan, disk), nothingRead);
+	return work.moved;
 }

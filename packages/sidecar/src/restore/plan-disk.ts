@@ -14,23 +14,31 @@ import {
 } from "../disk/base-marker.ts";
 import { checkMounts, holdsIn, isBelowAny, NOT_RESTORED } from "../disk/check-mounts.ts";
 import { isAnyHeld } from "../disk/deletion-brake.ts";
+import { notMeant, readMeant } from "../disk/meant-deletions.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
 import type { Head } from "../log/fold.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
 import { sameEntry } from "../log/same-entry.ts";
 import type { Path, Tree } from "../log/types.ts";
-import { othersOf, ROOTS_DIRECTORY, type Root, rootNameOf, rootPath } from "../path.ts";
+import {
+	compareBytes,
+	othersOf,
+	ROOTS_DIRECTORY,
+	type Root,
+	rootNameOf,
+	rootPath,
+} from "../path.ts";
 import { type Mount, mountsBelow, mountsByDevice } from "../workspace/mounts.ts";
-import type { Profile } from "../workspace/profile.ts";
 import { type Problem, requireDirectory, scan } from "../workspace/scan.ts";
 import { hasOtherNames, identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { compareDisk, hasMode } from "./compare-disk.ts";
 import { DatabaseCopies } from "./database-copies.ts";
 import { unwritableMounts } from "./read-only-mounts.ts";
-import { type Action, type OnDisk, planExact, planReconcile } from "./reconcile.ts";
+import { type Action, type OnDisk, planExact, planReconcile, planTimes } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { SelectedPaths } from "./select-paths.ts";
 
 /** What a restore would do with each path of this disk, and the facts behind it. */
 export interface DiskPlan {
@@ -57,6 +65,8 @@ export interface DiskPlan {
 	/** Paths that the scan could not inspect. */
 	readonly problems: readonly Problem[];
 	readonly plan: Map<Path, Action>;
+	/** Kept paths that get the target's time. */
+	readonly retimed: ReadonlySet<Path>;
 	/**
 	 * Files and links whose content on this disk is in the log: in the target, or in the commit this
 	 * disk derives from.
@@ -64,6 +74,8 @@ export interface DiskPlan {
 	readonly inLog: ReadonlySet<Path>;
 	/** Missing files whose deletion no watcher saw and the plan does not trust. They are restored. */
 	readonly deferredDeletions: number;
+	/** The same with their directories. */
+	readonly notBelieved: ReadonlySet<Path>;
 	/** Modes and times that this disk has refused so far. */
 	readonly unset: UnsetMetadata;
 }
@@ -84,13 +96,17 @@ export async function planDisk(
 		| "at"
 		| "acceptsMounts"
 		| "withQuarantined"
+		| "only"
+		| "deletionsAreMeant"
 		| "signal"
 	>,
 	head: Head,
 ): Promise<DiskPlan> {
 	const { root } = options;
-	const target =
+	const only = options.only && new SelectedPaths(root, options.only);
+	const wholeTarget =
 		options.withQuarantined === true ? onThisDisk(head.tree, root) : ownTree(head.tree, root);
+	const target = only === undefined ? wholeTarget : selected(wholeTarget, only);
 	requireRootsAreDirectories(head.tree, root);
 	const rootStat = requireDirectory(root);
 	const {
@@ -112,11 +128,10 @@ export async function planDisk(
 	const { known, notRestored } = knownMounts(isSameRoot ? marker?.mounts : undefined);
 	const baseOfMounts = baseOfRoots && without(baseOfRoots, notRestored);
 	const { filter } = WorkspaceFilter.open(root, options.profile);
-	const { stats: disk, problems } = await scan(
-		root,
-		filter,
-		options.signal && { signal: options.signal },
-	);
+	const { stats: disk, problems } =
+		only === undefined
+			? await scan(root, filter, options.signal && { signal: options.signal })
+			: await only.scan(filter, options.signal);
 	const found = {
 		root,
 		filter,
@@ -128,6 +143,7 @@ export async function planDisk(
 	const { mounts: mounted } = isAccepted ? checkMounts({ ...found, known: undefined }) : checked;
 	const mounts = { ...mounted };
 	const away = new Map(isAccepted ? NONE : checked.away);
+	if (only !== undefined) leaveUnconcerned(away, [...target.keys(), ...disk.keys()]);
 	// A volume accepted in another's place derives from nothing: missing content is restored, and
 	// differing content is quarantined.
 	const base = isAccepted ? baseOfMounts && without(baseOfMounts, checked.away) : baseOfMounts;
@@ -144,17 +160,13 @@ export async function planDisk(
 		const name = typeof root === "string" ? undefined : rootNameOf(path);
 		return trusted?.complete === true && (name === undefined || !freshRoots.has(name));
 	};
-	let { plan, deferredDeletions } =
+	let { plan, deferredDeletions, notBelieved } =
 		options.at === undefined
-			? reconcile(options.profile, compared, base, judged, trustsDeletes)
+			? reconcile(options, compared, base, judged, trustsDeletes)
 			: {
-					plan: partingNames(
-						leavingRoots(planExact(compared, target), target, root),
-						disk,
-						target,
-						root,
-					),
+					plan: leavingRoots(planExact(compared, target), wholeTarget, root),
 					deferredDeletions: 0,
+					notBelieved: new Set<Path>(),
 				};
 	if (options.at === undefined) {
 		const toWrite = mountsToWrite(root);
@@ -169,8 +181,8 @@ export async function planDisk(
 			for (const path of disk.keys())
 				if (isBelowAny(path, more)) for (const found of [disk, compared]) found.delete(path);
 			judged = without(judged, more);
-			({ plan, deferredDeletions } = reconcile(
-				options.profile,
+			({ plan, deferredDeletions, notBelieved } = reconcile(
+				options,
 				compared,
 				base,
 				judged,
@@ -179,6 +191,12 @@ export async function planDisk(
 		}
 	}
 	for (const path of target.keys()) if (!judged.has(path)) plan.set(path, "keep");
+	const timeOf = (path: Path) => {
+		const stat = disk.get(path);
+		return stat && unset.asInLog(path, stat).mtimeNs;
+	};
+	const retimed = planTimes(plan, timeOf, options.at === undefined ? base : undefined, judged);
+	partNames(plan, retimed, root);
 	const rootsLeft = baseOfAll === undefined ? {} : marksLeft(root, trusted, baseOfAll, head.tree);
 	const inLog = new Set(
 		[...compared].filter(([, there]) => there.likeTarget || there.likeBase).map(([path]) => path),
@@ -198,13 +216,28 @@ export async function planDisk(
 		freshRoots,
 		...seen,
 		plan,
+		retimed,
 		inLog,
 		deferredDeletions,
+		notBelieved,
 		unset,
 	};
 }
 
 const NONE: ReadonlyMap<Path, string> = new Map();
+
+/** Directories first: what stands in a directory's place must be moved before its content. */
+function selected(tree: Tree, only: SelectedPaths): Tree {
+	return new Map(
+		[...tree].filter(([path]) => only.has(path)).sort(([a], [b]) => compareBytes(a, b)),
+	);
+}
+
+/** A mount point that has none of the paths does not matter to them. */
+function leaveUnconcerned(away: Map<Path, string>, paths: readonly Path[]): void {
+	for (const at of away.keys())
+		if (!paths.some((path) => isBelowAny(path, new Set([at])))) away.delete(at);
+}
 
 function knownMounts(mounts: Mounts | undefined): {
 	readonly known: Mounts | undefined;
@@ -333,23 +366,15 @@ function leavingRoots(plan: Map<Path, Action>, target: Tree, root: Root): Map<Pa
 }
 
 /**
- * `--at` sets times. All names of one file share its time, so a file with several names is written
- * as a new file.
+ * All names of one file share its time, so a file with several names is written as a new file
+ * instead of getting another time.
  */
-function partingNames(
-	plan: Map<Path, Action>,
-	disk: ReadonlyMap<Path, Stat>,
-	target: Tree,
-	root: Root,
-): Map<Path, Action> {
-	for (const [path, entry] of target) {
-		const isRetimed =
-			plan.get(path) === "keep" &&
-			entry.type === "file" &&
-			disk.get(path)?.mtimeNs !== entry.mtimeNs;
-		if (isRetimed && hasOtherNames(root, path)) plan.set(path, "write");
-	}
-	return plan;
+function partNames(plan: Map<Path, Action>, retimed: Set<Path>, root: Root): void {
+	for (const path of retimed)
+		if (hasOtherNames(root, path)) {
+			plan.set(path, "write");
+			retimed.delete(path);
+		}
 }
 
 /**
@@ -357,31 +382,38 @@ function partingNames(
  * restored instead.
  */
 function reconcile(
-	profile: Profile,
+	{
+		profile,
+		privateDir,
+		deletionsAreMeant = false,
+	}: Pick<RestoreOptions, "profile" | "privateDir" | "deletionsAreMeant">,
 	compared: ReadonlyMap<Path, OnDisk>,
 	base: Tree | undefined,
 	target: Tree,
 	trustsDeletes: (path: Path) => boolean,
-): Pick<DiskPlan, "plan" | "deferredDeletions"> {
+): Pick<DiskPlan, "plan" | "deferredDeletions" | "notBelieved"> {
 	const plan = planReconcile(compared, base, target, trustsDeletes);
-	const gone = new Set(
-		[...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path),
+	const meant = readMeant(privateDir);
+	const gone = notMeant(
+		new Set([...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path)),
+		meant,
 	);
 	const countFiles = (paths: Iterable<Path>) =>
 		[...paths].filter((path) => target.get(path)?.type !== "dir").length;
 	const critical = profile.critical.filter((path) => gone.has(path));
-	const isWipe = isAnyHeld(
-		gone,
-		target.keys(),
-		(path) => target.get(path)?.type !== "dir",
-		critical,
+	const isFile = (path: Path) => target.get(path)?.type !== "dir";
+	const before = [...target.keys()].filter(
+		(path) => plan.get(path) !== "keep-deleted" || !meant.has(path),
 	);
+	const isWipe = !deletionsAreMeant && isAnyHeld(gone, before, isFile, critical);
+	const isMeant = (path: Path) => meant.has(path) && !gone.has(path) && trustsDeletes(path);
 	return isWipe
 		? {
-				plan: planReconcile(compared, base, target, () => false),
+				plan: planReconcile(compared, base, target, isMeant),
 				deferredDeletions: countFiles(gone),
+				notBelieved: gone,
 			}
-		: { plan, deferredDeletions: 0 };
+		: { plan, deferredDeletions: 0, notBelieved: new Set() };
 }
 
 /**

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { Entry, Tree } from "../log/types.ts";
-import { type OnDisk, planExact, planReconcile } from "./reconcile.ts";
+import { type Action, type OnDisk, planExact, planReconcile, planTimes } from "./reconcile.ts";
 
 /**
  * A tiny world: on the disk, in the base and in the target, each path is absent or has one of three
@@ -74,6 +74,51 @@ describe("planReconcile", () => {
 		expect(actionFor(1n, 1n, 1n, true)).toBe("keep");
 		expect(actionFor(1n, 1n, undefined, true)).toBe("trash");
 		expect(actionFor(1n, undefined, undefined, true)).toBe("keep-local");
+	});
+});
+
+describe("planTimes", () => {
+	const [SECOND, NEVER] = [1_000_000_000n, undefined];
+	const at = (time: bigint | undefined): Tree =>
+		new Map(
+			time === undefined ? [] : [["p", { type: "link", mtimeNs: time * SECOND, target: "t" }]],
+		);
+	const isRetimed = (
+		disk: bigint | undefined,
+		base: bigint | undefined,
+		target: bigint,
+		action: Action = "keep",
+	) =>
+		planTimes(
+			new Map([["p", action]]),
+			() => (disk === undefined ? undefined : disk * SECOND),
+			base === undefined ? undefined : at(base),
+			at(target),
+		).has("p");
+
+	// @id local-times-stay
+	it("sets the log's newer time where the disk's is still the base's, and never over one set here", () => {
+		const time = fc.constantFrom(1n, 2n, 3n);
+		fc.assert(
+			fc.property(fc.option(time, { nil: NEVER }), time, time, (disk, base, target) => {
+				expect(isRetimed(disk, base, target)).toBe(
+					disk !== undefined && disk === base && disk !== target,
+				);
+			}),
+		);
+	});
+
+	it("takes the log's time if the base is unknown or lacks the path, as for content", () => {
+		expect(isRetimed(1n, undefined, 2n)).toBe(true);
+		const lacking = planTimes(new Map([["p", "keep"]]), () => SECOND, new Map(), at(2n));
+		expect([...lacking]).toEqual(["p"]);
+	});
+
+	it("leaves alone what is written, edited, gone, or off by less than a microsecond", () => {
+		for (const action of ["write", "keep-local", "keep-deleted"] as const)
+			expect(isRetimed(1n, 1n, 2n, action)).toBe(false);
+		const rounded = planTimes(new Map([["p", "keep"]]), () => SECOND + 238n, at(1n), at(1n));
+		expect(rounded.size).toBe(0);
 	});
 });
 

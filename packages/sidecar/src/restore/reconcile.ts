@@ -2,6 +2,7 @@ import { sameEntry } from "../log/same-entry.ts";
 import type { Entry, Path, Tree } from "../log/types.ts";
 import { parentOf } from "../path.ts";
 import { COMPANIONS } from "../workspace/sqlite-file.ts";
+import { sameTime } from "../workspace/stat.ts";
 
 /** How a path on the disk compares with its entry in the log, times excluded. */
 export interface OnDisk {
@@ -13,7 +14,7 @@ export interface OnDisk {
 export type Action =
 	/** Make it equal the target. What it replaces equals the base, so the log has it. */
 	| "write"
-	/** The disk already has it; only times may differ. */
+	/** The disk already has it; only times may differ (`planTimes`). */
 	| "keep"
 	/** Changed here while no watcher ran: it stays, and is committed later. */
 	| "keep-local"
@@ -70,14 +71,12 @@ export function planReconcile(
  */
 function companionsGiveWay(plan: Map<Path, Action>, target: Tree): void {
 	for (const [path, action] of plan) {
-		if (
-			(action !== "write" && action !== "quarantine-and-write") ||
-			target.get(path)?.type !== "file"
-		)
-			continue;
-		for (const suffix of COMPANIONS)
-			if (plan.get(path + suffix) === "keep-local" && !target.has(path + suffix))
-				plan.set(path + suffix, "quarantine");
+		if (action !== "keep-local" || target.has(path)) continue;
+		const suffix = COMPANIONS.find((each) => path.endsWith(each));
+		if (suffix === undefined) continue;
+		const database = path.slice(0, -suffix.length);
+		const isNew = ["write", "quarantine-and-write"].includes(plan.get(database) ?? "");
+		if (isNew && target.get(database)?.type === "file") plan.set(path, "quarantine");
 	}
 }
 
@@ -114,6 +113,29 @@ export function planExact(disk: ReadonlyMap<Path, OnDisk>, target: Tree): Map<Pa
 	}
 	for (const path of disk.keys()) if (!target.has(path)) plan.set(path, "trash");
 	return plan;
+}
+
+/**
+ * Kept paths that get the target's time. A time that is not the base's was set here: it stays, and
+ * is committed later.
+ * @param timeOf the disk's time in the log's terms; undefined if nothing is there
+ * @param base as in `planReconcile`; if undefined, the target's times win
+ */
+export function planTimes(
+	plan: ReadonlyMap<Path, Action>,
+	timeOf: (path: Path) => bigint | undefined,
+	base: Tree | undefined,
+	target: Tree,
+): Set<Path> {
+	const retimed = new Set<Path>();
+	for (const [path, entry] of target) {
+		if (plan.get(path) !== "keep") continue;
+		const time = timeOf(path);
+		if (time === undefined || sameTime(time, entry.mtimeNs)) continue;
+		const before = base?.get(path);
+		if (before === undefined || sameTime(time, before.mtimeNs)) retimed.add(path);
+	}
+	return retimed;
 }
 
 function missing(before: Entry | undefined, entry: Entry, trustDeletes: boolean): Action {

@@ -4,11 +4,14 @@ import type { ObjectStore } from "../store/port.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import type { Profile } from "../workspace/profile.ts";
+import type { PathSelection } from "./select-paths.ts";
 
 export interface RestoreOptions {
 	readonly store: ObjectStore;
 	/** Absolute. A workspace, or a plain directory that receives the whole tree. */
 	readonly root: Root;
+	/** `root` is no workspace: nothing in it is the sidecar's, and no commit keeps what it had. */
+	readonly isForeign?: boolean;
 	readonly profile: Profile;
 	/** See `privateDirectory`. */
 	readonly privateDir: string;
@@ -28,6 +31,10 @@ export interface RestoreOptions {
 	readonly acceptsMounts?: boolean;
 	/** The log as just read, if the caller has read it. */
 	readonly read?: LogRead;
+	/** The user deleted what is missing on purpose: no deletion waits for a later sweep. */
+	readonly deletionsAreMeant?: boolean | undefined;
+	/** Touches only these paths; with `at`. */
+	readonly only?: PathSelection | undefined;
 	/** Also restores what superseded writers quarantined below `.recovered/`. */
 	readonly withQuarantined?: boolean;
 	readonly signal?: AbortSignal | undefined;

@@ -7,7 +7,7 @@ import { type Displaced, DisplacedJournal, trashOf } from "../disk/displaced.ts"
 import { LocalTree } from "../disk/local-tree.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SQLITE_CHUNK_BITS } from "../log/limits.ts";
-import type { ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
+import type { BlockRef, ChunkRef, FileEntry, Path, Tree } from "../log/types.ts";
 import { isRootItself, parentOf, ROOTS_DIRECTORY } from "../path.ts";
 import { isZeros } from "../workspace/holes.ts";
 import type { Materializer, StagedFile } from "../workspace/materialize.ts";
@@ -17,6 +17,8 @@ import { lstatPath, type Stat, sameStat } from "../workspace/stat.ts";
 import type { DiskPlan } from "./plan-disk.ts";
 import type { Action } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
+import { isWorthThread, MOST_FILES, WriteThread } from "./write-thread.ts";
+import type { NewFile } from "./write-worker.ts";
 
 /** Something that was moved away, and its current place: an absolute path outside the workspace. */
 export interface Moved {
@@ -46,12 +48,16 @@ interface Awaited {
 	whole: Buffer | undefined;
 }
 
+/** The places of each chunk. */
+type Uses = Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>;
+
 /** Executes a plan. */
 export class RestoreWork {
 	readonly #options: RestoreOptions;
 	readonly #writer: Materializer;
 	readonly #plan: ReadonlyMap<Path, Action>;
 	readonly #target: Tree;
+	readonly #retimed: DiskPlan["retimed"];
 	/** The disk that the plan was made from. */
 	readonly #disk: ReadonlyMap<Path, Stat>;
 	/** Mount points whose volumes are missing: nothing below them is restored. */
@@ -66,10 +72,14 @@ export class RestoreWork {
 	readonly #before: UnsetMetadata;
 	/** Paths kept with a mode other than the log's. */
 	readonly #keepMode: ReadonlySet<Path>;
+	/** Started beforehand. */
+	readonly #thread: WriteThread | undefined;
 	readonly #written = new Map<
 		Path,
 		{ readonly stat: Stat | undefined; readonly quick: BigUint64Array | undefined }
 	>();
+	/** Kept files and links after their time was set. */
+	readonly #timed = new Map<Path, Stat>();
 	/** For each directory, whether nothing exists there. */
 	readonly #bare = new Map<Path, boolean>();
 	readonly #last: Awaited[] = [];
@@ -96,13 +106,16 @@ export class RestoreWork {
 		planned: DiskPlan,
 		read: LogRead,
 		keepMode: ReadonlySet<Path> = new Set(),
+		thread?: WriteThread,
 	) {
+		this.#thread = thread;
 		this.#before = planned.unset;
 		this.#keepMode = keepMode;
 		this.#options = options;
 		this.#writer = writer;
 		this.#plan = planned.plan;
 		this.#target = planned.target;
+		this.#retimed = planned.retimed;
 		this.#disk = planned.disk;
 		this.#away = planned.away;
 		this.#read = read;
@@ -131,7 +144,7 @@ export class RestoreWork {
 		this.#writeLinks();
 		this.#writer.reveal((path) => this.#quarantined(path));
 		for (const awaited of this.#last) this.#finish(awaited);
-		if (this.#options.at !== undefined) this.#setKeptTimes();
+		this.#setKeptTimes();
 		// The staging directory is in the root, so remove it before the directories get their times.
 		this.#writer.close();
 		for (const path of (await directories).reverse()) {
@@ -152,16 +165,22 @@ export class RestoreWork {
 	#compareMetadata(): void {
 		for (const [path, entry] of this.#target) {
 			const written = this.#written.get(path);
-			const stat = written === undefined ? this.#disk.get(path) : written.stat;
+			const timed = this.#timed.get(path);
+			const stat = written === undefined ? (timed ?? this.#disk.get(path)) : written.stat;
 			if (stat === undefined) continue;
-			if (written === undefined && !this.#keepMode.has(path))
+			if (written === undefined && timed === undefined && !this.#keepMode.has(path))
 				this.unset.keep(this.#before, path, entry, stat);
 			else if (
 				path !== ROOTS_DIRECTORY &&
 				this.unset.compare(
 					path,
 					entry,
-					entry.type === "link" ? 0 : this.#modeOf(path, entry.mode),
+					entry.type === "link"
+						? 0
+						: // A kept secret may have all of the log's mode.
+							timed !== undefined && (stat.mode & 0o1777) === entry.mode
+							? entry.mode
+							: this.#modeOf(path, entry.mode),
 					stat,
 				)
 			)
@@ -302,15 +321,53 @@ export class RestoreWork {
 	}
 
 	/**
+	 * A WAL or journal of another database would corrupt this one, but its rows may be nowhere else.
+	 * It moves with its database if that is there, and alone if not.
+	 */
+	#clearCompanions(path: Path): void {
+		if (this.#hotCompanions(path).length > 0) this.#moveAside(path);
+		const left = this.#hotCompanions(path);
+		if (left.length > 0) {
+			const name = this.#writer.asideName(path, this.#trash);
+			const isInLog = this.#options.isForeign === true;
+			const { label } = this.#options;
+			if (!isInLog)
+				this.#journal.add(
+					left.map((suffix) => ({ path: path + suffix, restore: label, name: name + suffix })),
+				);
+			for (const suffix of left) {
+				const to = this.#writer.moveAside(path + suffix, this.#trash, name + suffix);
+				if (to === undefined) continue;
+				this.moved.push({ path: path + suffix, to, isInLog });
+				this.#names.push(name + suffix);
+			}
+		}
+		this.#writer.removeDatabaseSidecars(path);
+	}
+
+	/** A WAL or journal that is not empty, or is no plain file. */
+	#hotCompanions(path: Path): string[] {
+		return ["-wal", "-journal"].filter((suffix) => {
+			const there = lstatPath(this.#options.root, path + suffix);
+			return (
+				there !== undefined && there.type !== "dir" && (there.type !== "file" || there.size > 0)
+			);
+		});
+	}
+
+	/**
 	 * Whether this disk may have the only copy of the path. A directory that stays a directory loses
 	 * nothing.
 	 */
 	#isOnlyCopy(path: Path): boolean {
+		if (this.#options.isForeign === true) return false;
 		const there = lstatPath(this.#options.root, path);
 		if (there === undefined || (there.type === "dir" && this.#target.get(path)?.type === "dir"))
 			return false;
 		if (there.type === "dir") return this.#plan.get(path) !== "trash";
-		return !(this.#inLog.has(path) && this.#wasSeen(path, there));
+		if (!(this.#inLog.has(path) && this.#wasSeen(path, there))) return true;
+		// A WAL that was filled since the plan moves along.
+		return this.#suffixesOf(path).length > 1 && this.#hotCompanions(path).length > 0;
 	}
 
 	/** Synced to the disk before anything moves. */
@@ -358,8 +415,17 @@ export class RestoreWork {
 			if (entry.type === "link" && isWritten(this.#plan.get(path) as Action)) want(parentOf(path));
 		}
 		wanted.add("");
-		if (this.#options.at !== undefined)
-			for (const [path, entry] of this.#target) if (entry.type === "dir") wanted.add(path);
+		// An exact restore also makes the modes of kept directories those of the profile.
+		const isExact = this.#options.at !== undefined && this.#options.only === undefined;
+		for (const [path, { type }] of this.#target)
+			if (type === "dir" && (isExact || this.#retimed.has(path))) wanted.add(path);
+		// A directory's time changes when something leaves it.
+		for (const [path, action] of this.#plan)
+			if (
+				(action === "trash" || action === "quarantine") &&
+				this.#target.get(parentOf(path))?.type === "dir"
+			)
+				wanted.add(parentOf(path));
 		return [...wanted].sort((a, b) => a.length - b.length);
 	}
 
@@ -368,7 +434,7 @@ export class RestoreWork {
 		const { store, profile, progress, signal } = this.#options;
 		const last = new Set(profile.restoredLast);
 		const empty: Awaited[] = [];
-		const uses = new Map<ChunkRef, { readonly file: Awaited; readonly index: number }[]>();
+		const uses: Uses = new Map();
 		for (const [path, entry] of toWrite) {
 			const file: Awaited = {
 				path,
@@ -389,6 +455,11 @@ export class RestoreWork {
 				else places.push({ file, index });
 			}
 		}
+		const thread = this.#threadFor(toWrite);
+		const take = (block: BlockRef, stored: Buffer, chunks: ReadonlySet<ChunkRef>) => {
+			const files = thread?.isFree ? this.#newFiles(chunks, uses) : undefined;
+			return files && this.#writeElsewhere(thread as WriteThread, block, stored, files);
+		};
 		const reading = readChunks(
 			store,
 			uses.keys(),
@@ -396,15 +467,68 @@ export class RestoreWork {
 			async (found) => {
 				await ready;
 				for (const { chunk, bytes } of found) this.#takeChunk(bytes, uses.get(chunk) ?? []);
-				progress.advance(this.#done);
-				this.#done = { files: 0, bytes: 0 };
+				this.#advance();
 				if (this.#slice.isOver) await this.#slice.next();
 			},
 			signal,
+			[],
+			thread && { ready, take },
 		);
-		await Promise.all([reading, ready]);
+		try {
+			await Promise.all([reading, ready]);
+		} finally {
+			await thread?.end();
+			// After a failure, nothing must make directories while the rest is put back.
+			await Promise.allSettled([ready]);
+		}
 		for (const file of empty) this.#complete(file);
 		progress.advance({ files: empty.length, bytes: 0 });
+	}
+
+	async #writeElsewhere(
+		thread: WriteThread,
+		block: BlockRef,
+		stored: Buffer,
+		files: readonly NewFile[],
+	): Promise<void> {
+		const stats = await thread.write(block, stored, files);
+		let bytes = 0;
+		for (const [index, { path, length }] of files.entries()) {
+			this.#written.set(path, { stat: stats[index], quick: undefined });
+			bytes += length;
+		}
+		this.#writer.noteWritten(bytes);
+		this.#done.bytes += bytes;
+		this.#done.files += files.length;
+		this.#advance();
+	}
+
+	#advance(): void {
+		this.#options.progress.advance(this.#done);
+		this.#done = { files: 0, bytes: 0 };
+	}
+
+	#threadFor(toWrite: readonly [Path, FileEntry][]): WriteThread | undefined {
+		// Before the end no directory in which the other thread writes is revealed.
+		if (!toWrite.every(([path]) => this.#writer.staysHidden(path))) return undefined;
+		if (!isWorthThread(toWrite.map(([, entry]) => entry))) return undefined;
+		return this.#thread ?? new WriteThread();
+	}
+
+	/** All uses of the chunks, if another thread may write them; else undefined. */
+	#newFiles(chunks: Iterable<ChunkRef>, uses: Uses): NewFile[] | undefined {
+		const files: NewFile[] = [];
+		for (const chunk of chunks)
+			for (const { file } of uses.get(chunk) ?? []) {
+				const { path, entry, isLast } = file;
+				const place = this.#writer.hiddenPlace(path);
+				if (entry.chunks.length > 1 || isLast || place === undefined) return undefined;
+				if (files.length === MOST_FILES) return undefined;
+				const { sha256, offset, length } = chunk;
+				const mode = this.#modeOf(path, entry.mode);
+				files.push({ path, place, mode, mtimeNs: entry.mtimeNs, sha256, offset, length });
+			}
+		return files;
 	}
 
 	#takeChunk(
@@ -436,10 +560,9 @@ export class RestoreWork {
 
 	#finish({ path, entry, staged, whole, quick }: Awaited): void {
 		if (!this.#writer.isHidden(path)) {
-			const there = lstatPath(this.#options.root, path);
 			// It changed during the fetch: do not overwrite it even now.
-			if (there !== undefined && !this.#wasSeen(path, there)) this.#moveAside(path);
-			if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#writer.removeDatabaseSidecars(path);
+			this.#makeRoom(path);
+			if (entry.chunkBits === SQLITE_CHUNK_BITS) this.#clearCompanions(path);
 		}
 		const mode = this.#modeOf(path, entry.mode);
 		const stat =
@@ -457,6 +580,8 @@ export class RestoreWork {
 	#writeLinks(): void {
 		for (const [path, entry] of this.#target) {
 			if (entry.type !== "link" || !isWritten(this.#plan.get(path) as Action)) continue;
+			// It appeared during the fetch.
+			if (!this.#writer.isHidden(path)) this.#makeRoom(path);
 			this.#written.set(path, {
 				stat: this.#writer.placeLink(path, entry.target, entry.mtimeNs),
 				quick: undefined,
@@ -464,10 +589,22 @@ export class RestoreWork {
 		}
 	}
 
-	/** `--at` promises that exact commit, so kept paths get its times too. */
+	/** Directories get theirs at the very end. */
 	#setKeptTimes(): void {
-		for (const [path, entry] of this.#target)
-			if (this.#plan.get(path) === "keep" && entry.type !== "dir")
-				this.#writer.setTime(path, entry.mtimeNs);
+		for (const path of this.#retimed) {
+			const entry = this.#target.get(path);
+			if (entry === undefined || entry.type === "dir") continue;
+			const there = lstatPath(this.#options.root, path);
+			// It changed since the plan: its time is an edit of this disk.
+			if (there === undefined || !this.#wasSeen(path, there)) continue;
+			this.#writer.setTime(path, entry.mtimeNs);
+			const stat = lstatPath(this.#options.root, path);
+			if (stat !== undefined) this.#timed.set(path, stat);
+		}
+	}
+
+	/** Kept files and links whose time was set. */
+	get timed(): number {
+		return this.#timed.size;
 	}
 }

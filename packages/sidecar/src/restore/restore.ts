@@ -3,7 +3,8 @@
  *
  * Order: read the log, scan the disk, plan, and check the space and that the whole plan can
  * complete. Then write: directories, files in the order in which their bytes arrive, links, the
- * profile's last files, times. The marker says `complete` only at the very end.
+ * profile's last files, times. The marker says `complete` only at the very end. If there are many
+ * new files, a second thread writes a part of them (`write-thread.ts`).
  *
  * Guarantees: nothing is written before the whole plan is checked. A byte that is on the disk and
  * not in the log stays in place or moves to the trash; it is never overwritten. Each move is in a
@@ -16,9 +17,16 @@
 
 import { readLog } from "../commit/read-log.ts";
 import { type RootElsewhere, rootsElsewhere } from "../commit/roots-in-tree.ts";
-import { bootId, type Mounts, type RootMark, writeMarker } from "../disk/base-marker.ts";
+import {
+	bootId,
+	type Mounts,
+	type RootMark,
+	readMarker,
+	writeMarker,
+} from "../disk/base-marker.ts";
 import { displacedFiles } from "../disk/displaced.ts";
 import type { LocalTree } from "../disk/local-tree.ts";
+import { settleMeant } from "../disk/meant-deletions.ts";
 import { forgetOpened, setBackOpened } from "../disk/opened-directories.ts";
 import { requireOwnDirectories } from "../disk/shared-directories.ts";
 import { SidecarError } from "../errors.ts";
@@ -30,13 +38,14 @@ import type { Logger } from "../telemetry/types.ts";
 import { type InnerMounts, innerMountsByDevice } from "../workspace/inner-mounts.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { requireDirectory } from "../workspace/scan.ts";
-import { identityOf, type Stat } from "../workspace/stat.ts";
+import { identityOf, lstatPath, type Stat } from "../workspace/stat.ts";
 import { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { type DiskPlan, planDisk, rootMarks } from "./plan-disk.ts";
 import { preflight } from "./preflight.ts";
 import { type Action, KEEPS } from "./reconcile.ts";
 import type { RestoreOptions } from "./restore-options.ts";
 import { isWritten, type Moved, RestoreWork } from "./restore-work.ts";
+import { isWorthThread, WriteThread } from "./write-thread.ts";
 
 export interface Restored {
 	readonly head: Head;
@@ -60,10 +69,14 @@ export interface Restored {
 	readonly bytes: number;
 	/** Files written; the others were already there. */
 	readonly written: number;
+	/** Other files and links that got the log's time. */
+	readonly timed: number;
 	/** Paths changed here while no watcher ran. They are kept and not durable yet. */
 	readonly keptLocal: number;
 	/** The deleted paths among them. */
 	readonly keptDeleted: ReadonlySet<Path>;
+	/** Missing files and directories that were brought back, because they look like a wipe. */
+	readonly broughtBack: ReadonlySet<Path>;
 	/** Where this disk's displaced bytes are now. */
 	readonly moved: readonly Moved[];
 	/** The scan behind the plan; undefined if the restore changed the disk since. */
@@ -123,6 +136,11 @@ async function restoreTree(
 
 	tellDisplaced(privateDir, logger);
 	const writer = Materializer.open(root, options.times);
+	// On a new disk everything is written. The thread starts while this one plans.
+	const thread =
+		readMarker(privateDir) === undefined && isWorthThread(head.tree.values())
+			? new WriteThread()
+			: undefined;
 	let work: RestoreWork | undefined;
 	try {
 		const isSetBack = setBackOpened(privateDir, root);
@@ -171,9 +189,10 @@ async function restoreTree(
 		// An interrupted restore that accepts other volumes has not yet accepted them.
 		const mounts = marker?.mounts ?? planned.mounts;
 		writeMarker(privateDir, { ...known, ...here, mounts, complete: false, clean: false });
-		work = new RestoreWork(options, writer, planned, read, keepMode);
+		work = new RestoreWork(options, writer, planned, read, keepMode, thread);
 		const done = work;
 		await done.run();
+		settleMeant(privateDir, (path) => lstatPath(root, path) !== undefined);
 		done.unset.write(privateDir);
 		if (done.notSet.length > 0)
 			logger.warn("restore.metadata-not-set", {
@@ -197,14 +216,17 @@ async function restoreTree(
 			files: done.files,
 			bytes: done.bytes,
 			written: done.written,
+			timed: done.timed,
 			keptLocal,
 			keptDeleted: new Set(
 				[...plan].filter(([, action]) => action === "keep-deleted").map(([path]) => path),
 			),
+			broughtBack: planned.notBelieved,
 			moved: done.moved,
-			scanned: [...plan.values()].every((action) => KEEPS.has(action))
-				? { stats: planned.disk, problems: planned.problems }
-				: undefined,
+			scanned:
+				planned.retimed.size === 0 && [...plan.values()].every((action) => KEEPS.has(action))
+					? { stats: planned.disk, problems: planned.problems }
+					: undefined,
 			finish: async (onDisk) => {
 				if (onDisk) await writer.sync();
 				const { roots, mounts } = planned;
@@ -225,6 +247,7 @@ async function restoreTree(
 		tellMoved(work?.moved ?? [], logger);
 		throw error;
 	} finally {
+		await thread?.end();
 		writer.close();
 		forgetOpened(privateDir);
 	}

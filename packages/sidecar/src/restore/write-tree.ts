@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { readdirSync, rmSync } from "node:fs";
 import type { LogRead } from "../commit/read-log.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
@@ -6,6 +6,7 @@ import { EMPTY_HEAD } from "../log/fold.ts";
 import { unsafePath } from "../log/safe-path.ts";
 import type { Path, Tree } from "../log/types.ts";
 import { fsPath } from "../path.ts";
+import { makeDirectories } from "../workspace/make-directories.ts";
 import { Materializer } from "../workspace/materialize.ts";
 import { requireDirectory } from "../workspace/scan.ts";
 import type { RestoreOptions } from "./restore-options.ts";
@@ -33,7 +34,7 @@ export async function writeTree(
 		if (reason !== undefined) throw new SidecarError("TREE_UNSAFE", { value: path, reason });
 	}
 	const made = makeEmpty(directory);
-	const writer = Materializer.open(directory, options.times);
+	const writer = Materializer.open(directory, options.times, true);
 	try {
 		const plan = new Map([...tree.keys()].map((path) => [path, "write"] as const));
 		const disk = new Map([["" as Path, requireDirectory(directory)]]);
@@ -52,8 +53,10 @@ export async function writeTree(
 				...{
 					...planned,
 					plan,
+					retimed: new Set<Path>(),
 					inLog: new Set<Path>(),
 					deferredDeletions: 0,
+					notBelieved: new Set<Path>(),
 					roots: {},
 					freshRoots: new Set(),
 					away: new Map(),
@@ -78,7 +81,7 @@ export async function writeTree(
 /** @returns the first directory that had to be created */
 function makeEmpty(directory: string): string | undefined {
 	try {
-		const made = mkdirSync(directory, { recursive: true, mode: 0o700 });
+		const made = makeDirectories(directory);
 		if (readdirSync(directory).length === 0) return made;
 	} catch (cause) {
 		const reason = (cause as NodeJS.ErrnoException).code ?? String(cause);

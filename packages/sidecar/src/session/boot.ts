@@ -49,7 +49,7 @@ function checkExpectation({ expect, store }: BootOptions, head: Head): void {
 	if (expect === "new" && head.seq !== 0) {
 		throw new SidecarError("USAGE", {
 			value: store.url,
-			reason: `--expect new, but the log has ${head.seq} commits`,
+			reason: `--expect new, but the log holds commit ${head.seq}`,
 			remedy: "check --namespace, or leave --expect out",
 		});
 	}

@@ -22,6 +22,7 @@ function copiedMachine(seed: string): Environment & { ms: number } {
 	let drawn = 0;
 	return {
 		ms: 1_800_000_000_000,
+		hostName: "",
 		wallMs() {
 			return this.ms;
 		},

@@ -1,5 +1,7 @@
 import {
 	chmodSync,
+	lstatSync,
+	lutimesSync,
 	mkdirSync,
 	readdirSync,
 	renameSync,
@@ -218,4 +220,38 @@ test("status summarises the log and what superseded writers quarantined", async 
 	});
 	expect(found.storeTimeMs).toBeGreaterThanOrEqual(found.log?.timeMs ?? Number.POSITIVE_INFINITY);
 	expect(second.isSuperseded).toBe(false);
+});
+
+test("a newer time in the log is behind, comes with a restore, and is not committed as a change of this disk", async () => {
+	await using bench = await workbench();
+	fill(bench, "a");
+	await flush(bench, "a");
+	await flush(bench, "b");
+	const [a, b] = [bench.workspace("a"), bench.workspace("b")];
+	await flush(bench, "a");
+	for (const name of ["touched", "both", "dir"]) utimesSync(join(a, name), 1_000, 1_000);
+	lutimesSync(join(a, "link"), 1_000, 1_000);
+	chmodSync(join(a, "dir/moded"), 0o600);
+	rmSync(join(a, "gone"));
+	await flush(bench, "a");
+
+	for (const name of ["ours", "both"]) utimesSync(join(b, name), 2_000, 2_000);
+	const before = await inspect(bench, "b");
+	expect(before.behind).toBe(4);
+	expect(before.notDurable.map(({ path, kind }) => [path, kind])).toEqual([
+		["both", "time"],
+		["ours", "time"],
+	]);
+	const session = await bench.open("b");
+	expect(session.restored).toMatchObject({ written: 1, timed: 2, keptLocal: 0 });
+	const timesOf = (root: string, names: readonly string[]) =>
+		names.map((name) => lstatSync(join(root, name)).mtimeMs / 1_000);
+	const theirs = ["touched", "link", "dir", "same", "."];
+	expect(timesOf(b, theirs)).toEqual(timesOf(a, theirs));
+	expect(timesOf(b, ["ours", "both"])).toEqual([2_000, 2_000]);
+	expect(await kinds(bench, "b")).toEqual({ both: "time", ours: "time" });
+	expect(await session.flush({ sweep: true, closed: true })).toMatchObject({ changed: 2 });
+	const { tree } = (await readLog(bench.store)).head;
+	expect(tree.get("touched")?.mtimeNs).toBe(1_000_000_000_000n);
+	expect(tree.get("ours")?.mtimeNs).toBe(2_000_000_000_000n);
 });

@@ -20,7 +20,7 @@ import { type DiskPlan, planDisk } from "../restore/plan-disk.ts";
 import type { Action } from "../restore/reconcile.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
 import { hiddenBy } from "../workspace/scan.ts";
-import { lstatPath, type Stat } from "../workspace/stat.ts";
+import { lstatPath, type Stat, sameTime } from "../workspace/stat.ts";
 
 export type DiskOptions = Pick<
 	RestoreOptions,
@@ -62,7 +62,7 @@ export interface DiskState {
 	readonly notDurable: readonly NotDurable[];
 	/** Files that a flush leaves out by choice, because they hold a secret. */
 	readonly excluded: readonly Excluded[];
-	/** Paths that a restore would add, change or remove: the log is newer there. */
+	/** Paths that a restore would add, change, retime or remove: the log is newer there. */
 	readonly behind: number;
 	/**
 	 * Missing files whose deletion no watcher saw and the deletion brake does not trust: a restore
@@ -72,9 +72,6 @@ export interface DiskState {
 	/** Content in the log of additional roots that are not configured on this machine. */
 	readonly elsewhere: readonly RootElsewhere[];
 }
-
-/** Without koffi, restored times are off by up to 238 ns. */
-const TIME_TOLERANCE_NS = 1_000n;
 
 /**
  * @throws SidecarError STORE_*, OBJECT_*, WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE,
@@ -128,7 +125,7 @@ export async function inspectDisk(
 			// Without a base, the workspace's top directory gets its mode from the log.
 			if ((path === "" && (action !== "keep-local" || !planned.target.has(path))) || isHidden(path))
 				continue;
-			if (action === "write" || action === "trash") behind++;
+			if (action === "write" || action === "trash" || isRetimedFile(planned, path)) behind++;
 			const why = await whyNotDurable(options, planned, path, action, copies);
 			if (why === undefined) continue;
 			const byChoice = await whyLeftOut(options, planned, path);
@@ -151,7 +148,7 @@ export async function inspectDisk(
 
 async function whyNotDurable(
 	options: DiskOptions,
-	{ target, base, disk, unset }: DiskPlan,
+	{ target, base, disk, unset, retimed }: DiskPlan,
 	path: Path,
 	action: Action,
 	copies: DatabaseCopies,
@@ -161,7 +158,7 @@ async function whyNotDurable(
 	if (action === "keep-deleted") return { kind: "deleted", reason: "deleted" };
 	if (action === "write" || action === "trash" || stat === undefined) return undefined;
 	if (action === "keep")
-		return hasOtherTime(stat, unset.asInLog(path, stat).mtimeNs, known)
+		return !retimed.has(path) && hasOtherTime(stat, unset.asInLog(path, stat).mtimeNs, known)
 			? { kind: "time", reason: "its time changed" }
 			: undefined;
 	for (const entry of known)
@@ -182,6 +179,10 @@ async function whyNotDurable(
 		: { kind: "changed", reason: "changed" };
 }
 
+function isRetimedFile({ retimed, target }: DiskPlan, path: Path): boolean {
+	return retimed.has(path) && target.get(path)?.type !== "dir";
+}
+
 /** Why a flush would not store the file; undefined if it would. */
 async function whyLeftOut(
 	{ root, profile, onSecret, signal }: DiskOptions,
@@ -199,8 +200,7 @@ function hasOtherTime(stat: Stat, mtimeNs: bigint, known: readonly Entry[]): boo
 	return known.every((entry) => {
 		if (entry.type === "dir" || (entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS))
 			return false;
-		const off = entry.mtimeNs - mtimeNs;
-		return off > TIME_TOLERANCE_NS || off < -TIME_TOLERANCE_NS;
+		return !sameTime(entry.mtimeNs, mtimeNs);
 	});
 }
 

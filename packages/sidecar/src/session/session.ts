@@ -22,13 +22,17 @@ import {
 } from "../commit/environment.ts";
 import { LogWriter } from "../commit/log-writer.ts";
 import { type QuarantinedWriter, quarantinedIn } from "../commit/quarantined.ts";
-import type { LogRead } from "../commit/read-log.ts";
+import { commitInSlot, type LogRead } from "../commit/read-log.ts";
 import { untilResolved } from "../commit/until-resolved.ts";
 import { bootId, writeMarker } from "../disk/base-marker.ts";
+import { settleMeant } from "../disk/meant-deletions.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
+import { type Undo, undoOf } from "../history/last-change.ts";
 import type { Selected, Selection } from "../history/select-quarantined.ts";
+import { HOST } from "../log/annotations.ts";
 import type { Head } from "../log/fold.ts";
+import { logKey } from "../log/keys.ts";
 import type { Path } from "../log/types.ts";
 import { type RepackResult, repack } from "../maintenance/repack.ts";
 import { applyRecovered } from "../restore/apply-recovered.ts";
@@ -36,7 +40,13 @@ import { loadTools } from "../restore/load-tools.ts";
 import type { DiskPlan } from "../restore/plan-disk.ts";
 import type { Restored } from "../restore/restore.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
+import {
+	type PathsRestored,
+	type RestorePathsOptions,
+	restorePaths,
+} from "../restore/restore-paths.ts";
 import type { Moved } from "../restore/restore-work.ts";
+import type { ObjectStore } from "../store/port.ts";
 import type { Logger } from "../telemetry/types.ts";
 import type { FileTimes } from "../workspace/file-times.ts";
 import { noteRealPlaces } from "../workspace/guarded-open.ts";
@@ -61,7 +71,11 @@ export interface SessionOptions extends Workspace {
 	 * much later. Default one minute.
 	 */
 	readonly sweepIntervalMs?: number;
+	/** The caller deleted on purpose what is missing now. */
+	readonly deletionsAreMeant?: boolean;
 	readonly environment?: Environment;
+	/** Runs while the store answers. Nothing is written before it has ended. */
+	readonly beforeRestore?: (() => Promise<void>) | undefined;
 	/** What each commit says about the workspace, by name; see `Annotation`. Default: nothing. */
 	readonly annotate?: (() => Annotations) | undefined;
 	/**
@@ -76,6 +90,20 @@ export interface SessionOptions extends Workspace {
 		/** The plan for that head. */
 		readonly planned: DiskPlan;
 	};
+}
+
+export interface PutBack {
+	/** The commit. Undefined: undoes the last change of the paths. */
+	readonly at: number | undefined;
+	/** With everything below them. None: the whole workspace, for an undo. */
+	readonly paths: readonly string[];
+	/**
+	 * For an undo, the newest commit before the disk's own changes were committed. Deletions that are
+	 * deferred are then undone first.
+	 */
+	readonly after?: number | undefined;
+	/** Missing paths that this session's start brought back; `after` holds for them too. */
+	readonly broughtBack?: ReadonlySet<Path>;
 }
 
 /**
@@ -93,8 +121,16 @@ export class Session {
 	/** What the restore found and did. */
 	readonly restored: Pick<
 		Restored,
-		"head" | "files" | "bytes" | "written" | "keptLocal" | "moved" | "away" | "elsewhere"
-	>;
+		| "files"
+		| "bytes"
+		| "written"
+		| "timed"
+		| "keptLocal"
+		| "moved"
+		| "away"
+		| "elsewhere"
+		| "broughtBack"
+	> & { readonly seq: number };
 	readonly #root: string;
 	readonly #roots: KnownRoots;
 	/** Part of an additional root is not watched. */
@@ -121,12 +157,27 @@ export class Session {
 		restoreOptions: RestoreOptions,
 	) {
 		const { times, quickHash } = restoreOptions;
+		const { environment = thisEnvironment } = options;
 		this.#restoreOptions = restoreOptions;
 		this.#times = times;
 		this.#options = options;
 		this.#writer = writer;
 		this.#filter = filter;
-		this.restored = restored;
+		const { head, files, bytes, written, timed, keptLocal } = restored;
+		const { moved, away, elsewhere, broughtBack } = restored;
+		// Not `restored` itself, which holds the plan: as much memory again as the tree.
+		this.restored = {
+			seq: head.seq,
+			files,
+			bytes,
+			written,
+			timed,
+			keptLocal,
+			moved,
+			away,
+			elsewhere,
+			broughtBack,
+		};
 		this.#root = identityOf(restored.root);
 		noteRealPlaces(options.root.directories);
 		this.#repackedSince = restored.head.fullSeq;
@@ -144,14 +195,15 @@ export class Session {
 		mkdirSync(tempDir, { recursive: true, mode: 0o700 });
 		this.#flusher = new Flusher({
 			store: options.store,
-			environment: options.environment ?? thisEnvironment,
+			environment,
 			writer,
 			root: identityOf(restored.root),
 			roots: this.#roots,
 			displaced: DisplacedFiles.open(options.privateDir),
 			believed: restored.keptDeleted,
+			meant: (isOver) => settleMeant(options.privateDir, isOver),
 			confirmAfterMs: options.sweepIntervalMs,
-			annotate: options.annotate,
+			annotate: () => ({ [HOST]: environment.hostName, ...options.annotate?.() }),
 			scanned,
 			context: {
 				root: options.root,
@@ -185,10 +237,12 @@ export class Session {
 		const environment = options.environment ?? thisEnvironment;
 		let started = performance.now();
 		let since = prepared?.since ?? now(environment);
-		const [read, tools] = await Promise.all([
-			readWhenHandedOver(options, environment),
-			loadTools(),
-		]);
+		const reading = readWhenHandedOver(options, environment);
+		// What runs before the restore ends before this does, also if the log cannot be read.
+		reading.catch(() => {});
+		const tools = await loadTools();
+		await options.beforeRestore?.();
+		const read = await reading;
 		if (!tools.times.exact)
 			logger.warn("restore.times-rounded", {
 				reason: "koffi is not installed: times are kept to about 250 ns",
@@ -248,6 +302,18 @@ export class Session {
 
 	get head(): Head {
 		return this.#writer.head;
+	}
+
+	get store(): Pick<ObjectStore, "url"> {
+		return this.#options.store;
+	}
+
+	/** Whether the log has this very commit. @throws SidecarError STORE_*, OBJECT_* */
+	async hasCommit(seq: unknown, id: unknown): Promise<boolean> {
+		if (!Number.isSafeInteger(seq) || (seq as number) < 0) return false;
+		// An empty log has no commit to compare.
+		if (seq === 0) return true;
+		return (await commitInSlot(this.#options.store, logKey(seq as number)))?.id === id;
 	}
 
 	get writerId(): string {
@@ -438,6 +504,58 @@ export class Session {
 		const moved = await applyRecovered(this.#restoreOptions, picked);
 		this.#flusher.requestRescan();
 		return moved;
+	}
+
+	/**
+	 * Brings single paths of this disk to an earlier commit, or to before their last change. The next
+	 * flush commits it. Do not overlap calls with flushes.
+	 * @throws SidecarError as `undoOf` and `restorePaths`
+	 */
+	async putBack(
+		{ at, paths, after = this.head.seq, broughtBack = new Set() }: PutBack,
+		how: Pick<RestorePathsOptions, "isBesideAgent" | "signal"> = {},
+	): Promise<PathsRestored & Undo> {
+		const wanted: Undo =
+			at === undefined
+				? await undoOf(this.#options.store, paths, how.signal, {
+						missing: [...this.#flusher.deferredDeletionPaths, ...broughtBack],
+						after,
+						head: this.head.seq,
+					})
+				: { undone: undefined, at, only: { paths: new Set(paths), isRecursive: true } };
+		return { ...wanted, ...(await this.restorePaths(wanted, how)) };
+	}
+
+	/**
+	 * Brings what `putBack` changed to the newest commit again, which has all that this disk had.
+	 * @param error the refusal of the flush after it
+	 * @returns the error to throw
+	 */
+	async takeBack(
+		{ at, only }: Undo,
+		error: SidecarError,
+		how: Pick<RestorePathsOptions, "isBesideAgent" | "signal"> = {},
+	): Promise<SidecarError> {
+		await this.restorePaths({ at: this.head.seq, only }, how);
+		return new SidecarError("SECRET_FOUND", {
+			...(error.value !== undefined && { value: error.value }),
+			reason: `commit ${at} contains it; the disk is unchanged, and nothing was undone or restored`,
+			remedy:
+				"run this with --on-secret warn or exclude (beside a daemon, the daemon's setting counts)",
+			cause: error,
+		});
+	}
+
+	/** As `putBack`, for exactly these paths of a commit. */
+	async restorePaths(
+		{ at, only }: Pick<RestorePathsOptions, "at" | "only">,
+		how: Pick<RestorePathsOptions, "isBesideAgent" | "signal">,
+	): Promise<PathsRestored> {
+		const label = newRestoreId(this.#options.environment ?? thisEnvironment);
+		const restored = await restorePaths({ ...this.#restoreOptions, ...how, at, only, label });
+		for (const { path } of restored.changes) this.#flusher.hint(path);
+		this.#flusher.requestRescan();
+		return restored;
 	}
 
 	/**

@@ -10,10 +10,13 @@ export interface LogState {
 	readonly id: string;
 	/** Who wrote the newest commit, 32 hex digits. */
 	readonly writer: string;
+	/** Who owns the tree: the writer of the newest fence, 32 hex digits. */
+	readonly owner: string;
 	/** The tree's owner ended in an orderly way. */
 	readonly isClosed: boolean;
-	/** Files, directories and links. */
+	/** Files, directories and links, the workspace itself included. */
 	readonly entries: number;
+	readonly files: number;
 	/** The sum over all files. */
 	readonly bytes: number;
 	/** When the store received the newest commit, by its clock. */
@@ -51,8 +54,18 @@ export function logStatus({
 	return { log, quarantined: quarantinedIn(head.tree), storeTimeMs };
 }
 
-function logState({ seq, id, isClosed, tree }: Head, writer: string, timeMs: number): LogState {
+function logState(
+	{ seq, id, fence, isClosed, tree }: Head,
+	writer: string,
+	timeMs: number,
+): LogState {
+	let files = 0;
 	let bytes = 0;
-	for (const entry of tree.values()) if (entry.type === "file") bytes += entry.size;
-	return { seq, id, writer, isClosed, entries: tree.size, bytes, timeMs };
+	for (const entry of tree.values()) {
+		if (entry.type !== "file") continue;
+		files++;
+		bytes += entry.size;
+	}
+	const { writer: owner } = fence;
+	return { seq, id, writer, owner, isClosed, entries: tree.size, files, bytes, timeMs };
 }

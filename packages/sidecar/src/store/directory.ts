@@ -415,7 +415,7 @@ export class DirectoryStore implements SweepableStore {
 		if (!isDirectory)
 			throw new SidecarError("STORE_URL_INVALID", {
 				value: this.url,
-				reason: "a file, or below a file",
+				reason: "the path is a file, or leads through one",
 			});
 	}
 

@@ -210,7 +210,7 @@ describe("openStore", () => {
 		expect(server.requests[0]?.headers.authorization).toContain("Credential=from-the-provider/");
 	});
 
-	it("loads the SDK for s3:// only", async () => {
+	it("loads the SDK for credentials that it must look for", async () => {
 		const SCRIPT = `
 			import { createRequire } from "node:module";
 			import { openStore } from ${JSON.stringify(new URL("open.ts", import.meta.url).href)};
@@ -218,8 +218,18 @@ describe("openStore", () => {
 			const directory = await openStore("file://" + process.argv[1]);
 			await directory.putIfAbsent("log/1", Buffer.from("x"));
 			const before = loaded();
-			await openStore("s3://bucket", { region: "eu-west-1" });
-			console.log(JSON.stringify([before, loaded()]));`;
+			const endpoint = "http://127.0.0.1:9";
+			const request = async () => {
+				const store = await openStore("s3://bucket", { region: "eu-west-1", endpoint });
+				await store.delete("log/1").catch(() => {});
+			};
+			Object.assign(process.env, { AWS_ACCESS_KEY_ID: "a", AWS_SECRET_ACCESS_KEY: "b" });
+			await request();
+			const withKeys = loaded();
+			delete process.env.AWS_ACCESS_KEY_ID;
+			await request();
+			console.log(JSON.stringify([before, withKeys, loaded()]));
+			process.exit();`;
 		const base = await mkdtemp(join(tmpdir(), "store-"));
 		undo.push(() => rm(base, { recursive: true }));
 		const { stdout } = await promisify(execFile)(process.execPath, [
@@ -228,6 +238,6 @@ describe("openStore", () => {
 			SCRIPT,
 			base,
 		]);
-		expect(JSON.parse(stdout)).toEqual([false, true]);
+		expect(JSON.parse(stdout)).toEqual([false, false, true]);
 	});
 });

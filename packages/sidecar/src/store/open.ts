@@ -12,14 +12,10 @@ export type OpenStoreOptions = Pick<
 	"endpoint" | "region" | "forcePathStyle" | "sse" | "sseKmsKeyId" | "credentials"
 >;
 
-/** Preloads what opening the store needs: the SDK takes about 80 ms. @throws as `parseStoreUrl` */
+/** Preloads what opening the store needs. @throws as `parseStoreUrl` */
 export async function loadStore(url: string): Promise<void> {
 	if (parseStoreUrl(url).kind === "s3")
-		await Promise.all([
-			import("./s3.ts"),
-			import("@aws-sdk/client-s3"),
-			import("@aws-sdk/credential-providers"),
-		]);
+		await Promise.all([import("./s3.ts"), import("./aws-credentials.ts")]);
 }
 
 export type StoreLocation =

@@ -7,6 +7,9 @@ import { isPassing, refusalOf } from "./s3-refusal.ts";
  * the signed headers.
  */
 
+/** The SDK's text for an answer without an error document. */
+export const NO_MESSAGE = "UnknownError";
+
 /** What was observed of one request on the wire, independent of the SDK's interpretation. */
 export interface Wire {
 	readonly method: "list" | "get" | "put" | "delete";
@@ -19,7 +22,7 @@ export interface Wire {
 	verb?: string;
 	/** The destination, e.g. `https://bucket.s3.eu-west-1.amazonaws.com`. */
 	endpoint?: string;
-	/** As the server sent it; the SDK turns a 200 with an error document into a 503. */
+	/** As the server sent it. */
 	status?: number;
 	/** The response's `Date`, ms since the epoch. */
 	dateMs?: number;
@@ -48,7 +51,9 @@ export class S3Failure extends Error {
 		this.name = printable(shown.name);
 		this.status = wire.status;
 		this.code = text(property(shown, "code"));
-		this.requestId = text(property(property(shown, "$metadata"), "requestId"));
+		this.requestId = text(
+			property(shown, "requestId") ?? property(property(shown, "$metadata"), "requestId"),
+		);
 		this.verb = wire.verb;
 		this.bucketRegion = wire.bucketRegion;
 		this.dateMs = wire.dateMs;
@@ -57,10 +62,7 @@ export class S3Failure extends Error {
 	/** The answer has an S3 error code, so it comes from the store and not from a proxy. */
 	get hasCode(): boolean {
 		return (
-			this.status !== undefined &&
-			this.message !== "UnknownError" &&
-			/^[A-Z][\w.]{2,}$/.test(this.name) &&
-			this.name !== "SyntaxError"
+			this.status !== undefined && this.message !== NO_MESSAGE && /^[A-Z][\w.]{2,}$/.test(this.name)
 		);
 	}
 
@@ -73,8 +75,7 @@ export class S3Failure extends Error {
 		if (this.status === undefined && this.code !== undefined)
 			return /^E[A-Z]+$/.test(this.code) ? this.code : `${this.code}: ${this.message}`;
 		if (this.status === undefined || this.status < 300) return `${this.name}: ${this.message}`;
-		// The SDK's text for an answer without an error document.
-		if (this.message === "UnknownError") return `${this.status}`;
+		if (this.message === NO_MESSAGE) return `${this.status}`;
 		const where = this.#isWrongRegion()
 			? `; the bucket is in ${printable(this.bucketRegion ?? "another region")}`
 			: "";
@@ -139,11 +140,16 @@ function isDenied(failure: S3Failure): boolean {
 }
 
 /**
- * A 403, but not a denial: the SDK takes the correct time from this very answer and signs the next
+ * A 403, but not a denial: the client takes the correct time from this very answer and signs the next
  * request with it. Clocks jump when a frozen virtual machine wakes.
  */
 function isClockWrong(failure: S3Failure): boolean {
 	return failure.name === "RequestTimeTooSkewed";
+}
+
+/** The store answers, but gets too many requests: S3 until it has split a prefix, KMS, a gateway. */
+export function isThrottled({ status, name }: S3Failure): boolean {
+	return status === 429 || /SlowDown|Throttl|TooManyRequests|RequestLimitExceeded/i.test(name);
 }
 
 /** The remedy if the store repeatedly gave an answer that is retried. */

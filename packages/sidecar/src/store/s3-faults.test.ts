@@ -397,6 +397,51 @@ describe("GET", () => {
 		expect(store.requests.get).toBe(1);
 	});
 
+	it("waits out a store that asks to slow down, for longer than a fault, and counts the two apart", async () => {
+		const busy: Answer[] = [
+			s3Error(503, "SlowDown"),
+			answer(429),
+			s3Error(400, "KMS.ThrottlingException"),
+		];
+		const patience = { backoffMs: [1], throttledMs: [1, 1, 1] };
+		const { store } = await facingWith(patience, ...(busy as [Answer]), reset, found);
+		expect((await store.get("packs/a")).body).toEqual(BODY);
+		expect(store.requests.get).toBe(5);
+
+		const { store: unlucky } = await facingWith(
+			patience,
+			...(busy as [Answer]),
+			s3Error(503, "SlowDown"),
+		);
+		await expect(unlucky.get("packs/a")).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		expect(unlucky.requests.get).toBe(4);
+
+		const { store: broken } = await facingWith(patience, answer(503), answer(503), found);
+		await expect(broken.get("packs/a")).rejects.toMatchObject({ code: "STORE_UNREACHABLE" });
+		expect(broken.requests.get).toBe(2);
+	});
+
+	it("sends fewer at once after the store asked to slow down, and more again as it answers", async () => {
+		let requests = 0;
+		let inFlight = 0;
+		let most = 0;
+		const { store } = await facingWith(
+			{ throttledMs: Array<number>(6).fill(1) },
+			(response, request) => {
+				if (++requests <= 6) return s3Error(503, "SlowDown")(response, request);
+				most = Math.max(most, ++inFlight);
+				return setImmediate(() => {
+					inFlight--;
+					found(response, request);
+				});
+			},
+		);
+		await store.get("packs/a");
+		await Promise.all(Array.from({ length: 8 }, (_, index) => store.get(`packs/${index}`)));
+		expect(requests).toBe(6 + 1 + 8);
+		expect(most).toBeLessThanOrEqual(5);
+	});
+
 	it("ends during its pause when the caller aborts", async () => {
 		const controller = new AbortController();
 		const reason = new Error("enough");

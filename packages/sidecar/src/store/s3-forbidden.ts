@@ -3,7 +3,7 @@
  * object to which nothing refers, with its own bytes, so that a success does no harm. Not part of
  * the port: no verb of the log needs it.
  */
-import { connectS3, encryptionInput, type S3ConnectionOptions } from "./s3-client.ts";
+import { S3Client, type S3ConnectionOptions, type S3Request } from "./s3-client.ts";
 import { S3Failure, type Wire } from "./s3-failure.ts";
 
 /** `unclear`: neither success nor a denial; `reason` describes it. */
@@ -23,35 +23,26 @@ export async function tryForbidden(
 	key: string,
 	bytes: Buffer,
 ): Promise<ForbiddenTried> {
-	const { sdk, client, bulkClient } = await connectS3(options, 1);
-	const input = { Bucket: options.bucket, Key: key };
+	const client = await S3Client.open(options, 1);
+	const object = { bucket: options.bucket, key };
 	try {
 		return {
-			overwrite: await attempt(() =>
-				client.send(
-					new sdk.PutObjectCommand({ ...input, Body: bytes, ...encryptionInput(options) }),
-				),
-			),
-			delete: await attempt(() => client.send(new sdk.DeleteObjectCommand(input))),
+			overwrite: await attempt(client, { ...object, method: "PUT", body: bytes }),
+			delete: await attempt(client, { ...object, method: "DELETE" }),
 		};
 	} finally {
-		client.destroy();
-		bulkClient.destroy();
+		client.close();
 	}
 }
 
-async function attempt(request: () => Promise<unknown>): Promise<Permission> {
+async function attempt(client: S3Client, request: S3Request): Promise<Permission> {
+	const wire: Wire = { method: "put", sent: 0 };
 	try {
-		await request();
+		(await client.send(wire, request)).body.destroy();
 		return { kind: "allowed" };
 	} catch (error) {
-		const wire: Wire = { method: "put", sent: 1 };
-		const status = (error as { readonly $metadata?: { readonly httpStatusCode?: number } })
-			.$metadata?.httpStatusCode;
-		if (status === 403) return { kind: "denied" };
-		return {
-			kind: "unclear",
-			reason: new S3Failure(error, status === undefined ? wire : { ...wire, status }).summary,
-		};
+		return wire.status === 403
+			? { kind: "denied" }
+			: { kind: "unclear", reason: new S3Failure(error, wire).summary };
 	}
 }

@@ -3,7 +3,7 @@
  * failure. Never the value of a credential.
  */
 import { SidecarError } from "../errors.ts";
-import { connectS3, type S3ConnectionOptions } from "./s3-client.ts";
+import { S3Client, type S3ConnectionOptions } from "./s3-client.ts";
 import { S3Failure, type Wire } from "./s3-failure.ts";
 
 export interface S3Identity {
@@ -46,16 +46,14 @@ const SOURCES = [
 
 /** @throws SidecarError USAGE: no region, or an invalid endpoint */
 export async function identifyS3(options: S3ConnectionOptions): Promise<S3Identity> {
-	const { client, bulkClient } = await connectS3(options, 1);
-	const endpoint = await client.config.endpoint?.();
+	const client = await S3Client.open(options, 1);
+	const { endpoint, region } = client.settings;
 	return {
-		region: await client.config.region(),
-		endpoint:
-			endpoint &&
-			`${endpoint.protocol}//${endpoint.hostname}${endpoint.port === undefined ? "" : `:${endpoint.port}`}`,
+		region,
+		endpoint: endpoint && new URL(endpoint).origin,
 		credentials: async () => {
 			try {
-				const found = await client.config.credentials();
+				const found = await client.credentials();
 				const given = (found as { readonly $source?: object }).$source ?? {};
 				const source = SOURCES.find(([name]) => name in given)?.[1] ?? "the program that calls";
 				return {
@@ -70,10 +68,7 @@ export async function identifyS3(options: S3ConnectionOptions): Promise<S3Identi
 				});
 			}
 		},
-		close: () => {
-			client.destroy();
-			bulkClient.destroy();
-		},
+		close: () => client.close(),
 	};
 }
 

@@ -1,19 +1,20 @@
-import { readFileSync } from "node:fs";
-import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
-import { loadSharedConfigFiles } from "@smithy/core/config";
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import type { SecureContext } from "node:tls";
 import { SidecarError } from "../errors.ts";
 import { withoutSecrets } from "./redact.ts";
 
 /**
- * The settings of the AWS SDK's own variables and shared config file for reaching S3. The SDK reads
- * most of them too late, or not at all: path style depends on the endpoint, `addressing_style` and
- * `ca_bundle` are unknown to it, and it reports no clear error for a wrong value.
+ * The settings of the AWS SDK's own variables and shared config file for reaching S3, and those of
+ * other SDKs that it does not know: `addressing_style` and `ca_bundle`.
  */
 export interface S3Settings {
 	/** Undefined: AWS's endpoint for the region. */
 	readonly endpoint: string | undefined;
 	readonly region: string | undefined;
 	readonly pathStyle: boolean;
+	readonly fips: boolean;
+	readonly dualstack: boolean;
 	readonly requestChecksums: ChecksumUse;
 	readonly responseChecksums: ChecksumUse;
 	/**
@@ -36,7 +37,7 @@ export async function s3Settings(given: {
 	readonly forcePathStyle?: boolean | undefined;
 }): Promise<S3Settings> {
 	const { env } = process;
-	const { configFile, credentialsFile } = await loadSharedConfigFiles({ ignoreCache: true });
+	const { configFile, credentialsFile } = await sharedFiles(env);
 	const name = env.AWS_PROFILE || "default";
 	const profile: Section = { ...credentialsFile[name], ...configFile[name] };
 	const value = (variable: string, key: string): Value | undefined => {
@@ -52,10 +53,21 @@ export async function s3Settings(given: {
 		env.AWS_DEFAULT_REGION ||
 		profile.region ||
 		(endpoint && "us-east-1");
+	const isFipsRegion = region !== undefined && FIPS_REGION.test(region);
+	const fips = isFipsRegion || isTrue(value("AWS_USE_FIPS_ENDPOINT", "use_fips_endpoint"));
+	const dualstack = isTrue(value("AWS_USE_DUALSTACK_ENDPOINT", "use_dualstack_endpoint"));
+	if (endpoint !== undefined && (fips || dualstack))
+		throw new SidecarError("USAGE", {
+			value: withoutSecrets(endpoint),
+			reason: `${fips ? "a FIPS" : "a dual-stack"} endpoint is wanted, and another one is set`,
+			remedy: `unset ${fips ? "AWS_USE_FIPS_ENDPOINT" : "AWS_USE_DUALSTACK_ENDPOINT"}, or remove the endpoint`,
+		});
 	const style = addressingStyle(profile["s3.addressing_style"] ?? profile.addressing_style, name);
 	return {
 		endpoint,
-		region,
+		region: isFipsRegion ? region?.replace(FIPS_REGION, "") : region,
+		fips,
+		dualstack,
 		pathStyle: given.forcePathStyle ?? style ?? (endpoint !== undefined && !isOfAws(endpoint)),
 		requestChecksums:
 			checksumUse(value("AWS_REQUEST_CHECKSUM_CALCULATION", "request_checksum_calculation")) ??
@@ -67,6 +79,24 @@ export async function s3Settings(given: {
 		secureContext: authorities(value("AWS_CA_BUNDLE", "ca_bundle")),
 	};
 }
+
+/** Loads the SDK's reader only if there is something to read. */
+async function sharedFiles(
+	env: NodeJS.ProcessEnv,
+): Promise<Record<"configFile" | "credentialsFile", Readonly<Record<string, Section>>>> {
+	const home = env.HOME || homedir();
+	const files = [
+		env.AWS_CONFIG_FILE || "~/.aws/config",
+		env.AWS_SHARED_CREDENTIALS_FILE || "~/.aws/credentials",
+		// Services and containers pass it on as it is, and the SDK's reader takes it so.
+	].map((file) => file.replace(/^~(?=\/)/, () => home));
+	if (!files.some((file) => existsSync(file))) return { configFile: {}, credentialsFile: {} };
+	const { loadSharedConfigFiles } = await import("@smithy/core/config");
+	return await loadSharedConfigFiles({ ignoreCache: true });
+}
+
+/** An old form of a region's name, which the SDK still takes. */
+const FIPS_REGION = /^fips-|-fips$/;
 
 interface Value {
 	readonly text: string;
@@ -145,6 +175,16 @@ function checksumUse(given: Value | undefined): ChecksumUse | undefined {
 	});
 }
 
+function isTrue(given: Value | undefined): boolean {
+	if (given === undefined || given.text === "false") return false;
+	if (given.text === "true") return true;
+	throw new SidecarError("USAGE", {
+		value: given.text,
+		reason: `${given.source} has no such value`,
+		remedy: "use true or false",
+	});
+}
+
 /**
  * As in other SDKs, the bundle replaces the built-in authorities. Those of NODE_EXTRA_CA_CERTS
  * stay.
@@ -153,6 +193,7 @@ function authorities(given: Value | undefined): SecureContext | undefined {
 	if (given === undefined) return undefined;
 	const remedy = "name a readable file of certificates in PEM form";
 	try {
+		const { createSecureContext, getCACertificates } = process.getBuiltinModule("node:tls");
 		const bundle = readFileSync(given.text, "utf8");
 		if (!bundle.includes("-----BEGIN CERTIFICATE-----"))
 			throw new Error("it contains no certificate");

@@ -1,12 +1,9 @@
 import type { Readable } from "node:stream";
+import type { S3Client } from "@aws-sdk/client-s3";
 import { SidecarError } from "../errors.ts";
 import type { PlainSink } from "./plain.ts";
-import {
-	connectS3,
-	encryptionInput,
-	type S3Connection,
-	type S3ConnectionOptions,
-} from "./s3-client.ts";
+import { connectionSettings, type S3ConnectionOptions, sdkHandler, TIMEOUTS } from "./s3-client.ts";
+import { credentialsProvider } from "./s3-credentials.ts";
 import { classifyPut, S3Failure, type Wire } from "./s3-failure.ts";
 import { denialRemedy, refusalOf } from "./s3-refusal.ts";
 import { unusable } from "./s3-wire.ts";
@@ -40,31 +37,49 @@ export interface S3SinkOptions extends S3ConnectionOptions {
  * Loads lib-storage. Sends nothing. @throws SidecarError USAGE: no region, or an invalid endpoint
  */
 export async function openS3Sink(options: S3SinkOptions): Promise<PlainSink> {
-	const [connection, { Upload }] = await Promise.all([
-		connectS3({ ...options, attempts: ATTEMPTS }, MAX_SOCKETS),
-		import("@aws-sdk/lib-storage"),
-	]);
-	return new S3Sink(options, connection, Upload);
+	const settings = await connectionSettings(options);
+	const handler = sdkHandler(settings, MAX_SOCKETS);
+	const { S3Client, Upload } = await import("./s3-upload.ts");
+	const provide = credentialsProvider(options.credentials, settings.region, () => handler);
+	const client = new S3Client({
+		...(settings.endpoint && { endpoint: settings.endpoint }),
+		region: settings.region,
+		useFipsEndpoint: settings.fips,
+		useDualstackEndpoint: settings.dualstack,
+		forcePathStyle: settings.pathStyle,
+		maxAttempts: ATTEMPTS,
+		retryMode: "standard",
+		requestChecksumCalculation: settings.requestChecksums,
+		responseChecksumValidation: settings.responseChecksums,
+		// With custom agents the SDK would send the header, but not wait for the answer to it.
+		expectContinueHeader: false,
+		credentials: Object.assign(provide, { memoized: true }),
+		requestHandler: { ...handler, socketTimeout: TIMEOUTS.bulkIdleMs },
+	});
+	return new S3Sink(options, client, Upload);
 }
 
 class S3Sink implements PlainSink {
 	readonly url: string;
 	readonly #bucket: string;
 	readonly #prefix: string;
-	readonly #connection: S3Connection;
-	readonly #encryption: ReturnType<typeof encryptionInput>;
+	readonly #client: S3Client;
+	readonly #encryption: object;
 	readonly #Upload: typeof import("@aws-sdk/lib-storage").Upload;
 
 	constructor(
 		options: S3SinkOptions,
-		connection: S3Connection,
+		client: S3Client,
 		Upload: typeof import("@aws-sdk/lib-storage").Upload,
 	) {
-		const { bucket, prefix } = options;
+		const { bucket, prefix, sse, sseKmsKeyId } = options;
 		this.#bucket = bucket;
 		this.#prefix = prefix;
-		this.#encryption = encryptionInput(options);
-		this.#connection = connection;
+		this.#encryption = {
+			...(sse && { ServerSideEncryption: sse }),
+			...(sseKmsKeyId && { SSEKMSKeyId: sseKmsKeyId }),
+		};
+		this.#client = client;
 		this.#Upload = Upload;
 		this.url = `s3://${bucket}/${prefix}`;
 	}
@@ -96,7 +111,7 @@ class S3Sink implements PlainSink {
 		signal?.addEventListener("abort", onAbort, { once: true });
 		try {
 			const upload = new this.#Upload({
-				client: this.#connection.bulkClient,
+				client: this.#client,
 				params: {
 					Bucket: this.#bucket,
 					Key: this.#prefix + key,
@@ -125,7 +140,7 @@ class S3Sink implements PlainSink {
 	}
 
 	async close(): Promise<void> {
-		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
+		this.#client.destroy();
 	}
 
 	#error(cause: S3Failure, key: string): SidecarError {

@@ -1,8 +1,12 @@
+import { createHash } from "node:crypto";
+import type { IncomingMessage } from "node:http";
 import { Readable } from "node:stream";
-import type { GetObjectCommandOutput, ListObjectsV2CommandOutput } from "@aws-sdk/client-s3";
+import { crc32 } from "node:zlib";
 import { bufferFor } from "./buffer-for.ts";
 import type { GetOptions, GetResult, ObjectInfo } from "./port.ts";
-import type { Wire } from "./s3-failure.ts";
+import type { S3Response } from "./s3-client.ts";
+import { NO_MESSAGE } from "./s3-failure.ts";
+import { parseXml, textOf } from "./s3-xml.ts";
 
 /**
  * Reads S3's answers without trusting them. A proxy, a captive portal or a half-compatible store
@@ -17,116 +21,196 @@ export function unusable(what: string, name = "UnusableResponse"): Error {
 	return error;
 }
 
-/** A PUT's answer has no body except an error document of a few hundred bytes. */
-const MAX_PUT_BODY_BYTES = 64 * 1024;
-
 /**
  * Bytes of a body that are written at once. In one piece, an upload over TLS shows no progress
  * until it is complete, so a slow one counts as idle, and it is encrypted as a whole in memory.
  */
 const WRITE_BYTES = 64 * 1024;
 
-/** @returns the signed request in the form to be sent */
-export function observeRequest(wire: Wire, request: unknown): object {
-	const signed = request as {
-		method?: string;
-		protocol?: string;
-		hostname?: string;
-		port?: number;
-		body?: unknown;
-	};
-	wire.sent++;
-	wire.verb = signed.method ?? "";
-	wire.endpoint = `${signed.protocol}//${signed.hostname}${signed.port === undefined ? "" : `:${signed.port}`}`;
-	if (!Buffer.isBuffer(signed.body) || signed.body.length <= WRITE_BYTES) return signed;
-	return {
-		...signed,
-		body: Readable.from(slices(signed.body), { objectMode: false, highWaterMark: WRITE_BYTES }),
-	};
+/** The body in the form in which it is written. */
+export function inPieces(body: Buffer): Buffer | Readable {
+	if (body.length <= WRITE_BYTES) return body;
+	return Readable.from(slices(body), { objectMode: false, highWaterMark: WRITE_BYTES });
 }
 
 function* slices(body: Buffer): Generator<Buffer> {
 	for (let at = 0; at < body.length; at += WRITE_BYTES) yield body.subarray(at, at + WRITE_BYTES);
 }
 
-/**
- * Records what later layers lose, and inspects the body of a successful PUT: the SDK sees an error
- * document there only if its very last bytes are `</Error>`.
- */
-export async function observeResponse(wire: Wire, response: unknown): Promise<void> {
-	const seen = response as {
-		statusCode: number;
-		headers: Record<string, string | undefined>;
-		body?: Readable | Uint8Array;
-	};
-	wire.status = seen.statusCode;
-	const dateMs = Date.parse(seen.headers.date ?? "");
-	if (!Number.isNaN(dateMs)) wire.dateMs = dateMs;
-	const region = seen.headers["x-amz-bucket-region"];
-	if (region !== undefined) wire.bucketRegion = region;
-	if (wire.method !== "put" || wire.status < 200 || wire.status > 299) return;
-	const body = await collectAtMost(seen.body, MAX_PUT_BODY_BYTES);
-	if (body.length > 0)
-		throw unusable(
-			`a ${wire.status} with a body`,
-			/<Code>(\w{1,64})<\/Code>/.exec(body.toString("utf8"))?.[1],
-		);
-	seen.body = body;
+/** An error document of S3 has a few hundred bytes, a proxy's page some thousands. */
+const MAX_ERROR_BYTES = 64 * 1024;
+
+/** A successful PUT has no body. With an error document in it, it was not carried out. */
+export async function requireEmpty({ body }: S3Response, status: number): Promise<void> {
+	const text = await readText(body, MAX_ERROR_BYTES);
+	if (text === "") return;
+	throw unusable(`a ${status} with a body`, /<Code>(\w{1,64})<\/Code>/.exec(text)?.[1]);
 }
 
-async function collectAtMost(
-	body: Readable | Uint8Array | undefined,
-	limitBytes: number,
-): Promise<Buffer> {
-	const chunks: Uint8Array[] = [];
+/** The error that an answer other than 2xx reports, with S3's own code as its name. */
+export async function refused(response: IncomingMessage): Promise<Error> {
+	// One that breaks off says no more than its status.
+	const text = await readText(response, MAX_ERROR_BYTES).catch(() => "");
+	const root = parseXml(text);
+	const document = root?.children.find(({ name }) => name === "Error") ?? root;
+	const code = document?.name === "Error" ? textOf(document, "Code") : undefined;
+	const message = code && document && textOf(document, "Message");
+	return Object.assign(unusable(message || NO_MESSAGE, code || "UnknownError"), {
+		requestId: response.headers["x-amz-request-id"],
+	});
+}
+
+/** The first bytes of a body; the rest is not read. */
+async function readText(body: Readable, limitBytes: number): Promise<string> {
+	const chunks: Buffer[] = [];
 	let sizeBytes = 0;
-	for await (const chunk of body instanceof Uint8Array || body === undefined
-		? [body ?? Buffer.alloc(0)]
-		: body) {
+	for await (const chunk of body) {
 		chunks.push(chunk);
 		sizeBytes += chunk.length;
 		// Leaving the loop destroys the stream.
 		if (sizeBytes > limitBytes) break;
 	}
-	return Buffer.concat(chunks);
+	return Buffer.concat(chunks).toString("utf8");
 }
 
-/** One page; its keys are complete, its order is not checked. */
-export function parsePage(
-	output: ListObjectsV2CommandOutput,
+export interface S3Listing {
+	readonly objects: ObjectInfo[];
+	/** The next page's token. */
+	readonly next: string | undefined;
+}
+
+/**
+ * One page; its keys are complete, its order is not checked.
+ * @param isEncoded keys were requested in the encoding of URLs
+ */
+export async function readPage(
+	{ body }: S3Response,
 	prefix: string,
-): { objects: ObjectInfo[]; next: string | undefined } {
-	if (!output.Name || output.IsTruncated === undefined)
+	isEncoded = false,
+): Promise<S3Listing> {
+	const root = parseXml(await readText(body, Number.POSITIVE_INFINITY));
+	const truncated = root && textOf(root, "IsTruncated");
+	if (
+		root?.name !== "ListBucketResult" ||
+		!textOf(root, "Name") ||
+		(truncated !== "true" && truncated !== "false")
+	)
 		throw unusable("a 200 that is not a listing");
-	if (output.IsTruncated && !output.NextContinuationToken)
-		throw unusable("a listing that is cut off");
-	const objects = (output.Contents ?? []).map(
-		({ Key: key, Size: sizeBytes, LastModified: lastModified, ETag: etag }) => {
-			if (key === undefined || sizeBytes === undefined || lastModified === undefined)
-				throw unusable("a listing that lacks keys, sizes or times");
-			if (!key.startsWith(prefix)) throw unusable("a listing of another prefix");
-			return { key, sizeBytes, lastModifiedMs: lastModified.getTime(), etag: etag || undefined };
+	const next = truncated === "true" ? textOf(root, "NextContinuationToken") : undefined;
+	if (truncated === "true" && !next) throw unusable("a listing that is cut off");
+	// A server may ignore the request for an encoding.
+	const decode =
+		isEncoded && textOf(root, "EncodingType") === "url" ? decoded : (key: string) => key;
+	const objects: ObjectInfo[] = [];
+	for (const element of root.children) {
+		if (element.name !== "Contents") continue;
+		const key = textOf(element, "Key");
+		const sizeBytes = wholeNumber(textOf(element, "Size"));
+		const lastModifiedMs = Date.parse(textOf(element, "LastModified") ?? "");
+		if (key === undefined || sizeBytes === undefined || Number.isNaN(lastModifiedMs))
+			throw unusable("a listing that lacks keys, sizes or times");
+		const plain = decode(key);
+		if (!plain.startsWith(prefix)) throw unusable("a listing of another prefix");
+		const etag = textOf(element, "ETag") || undefined;
+		objects.push({ key: plain, sizeBytes, lastModifiedMs, etag });
+	}
+	return { objects, next };
+}
+
+/** The encoding is that of a form, so `+` is a space. */
+function decoded(key: string): string {
+	try {
+		return decodeURIComponent(key.replaceAll("+", " "));
+	} catch {
+		throw unusable("a listing whose keys are not encoded as it says");
+	}
+}
+
+/** What the head of an answer says about an object. */
+export function aboutObject(headers: IncomingMessage["headers"]): {
+	readonly sizeBytes: number | undefined;
+	readonly lastModifiedMs: number | undefined;
+} {
+	const lastModifiedMs = Date.parse(headers["last-modified"] ?? "");
+	return {
+		sizeBytes: wholeNumber(headers["content-length"]),
+		lastModifiedMs: Number.isNaN(lastModifiedMs) ? undefined : lastModifiedMs,
+	};
+}
+
+function wholeNumber(text: string | undefined): number | undefined {
+	return text !== undefined && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Checksums that Node can compute. Every object of the log is verified by SHA-256 as well. */
+const CHECKSUMS: readonly (readonly [string, () => Sum])[] = [
+	["x-amz-checksum-crc32", crcSum],
+	["x-amz-checksum-sha256", () => createHash("sha256")],
+	["x-amz-checksum-sha1", () => createHash("sha1")],
+];
+
+interface Sum {
+	update(data: Buffer): unknown;
+	digest(encoding: "base64"): string;
+}
+
+function crcSum(): Sum {
+	let sum = 0;
+	return {
+		update: (data) => {
+			sum = crc32(data, sum);
 		},
+		digest: (encoding) => {
+			const bytes = Buffer.alloc(4);
+			bytes.writeUInt32BE(sum);
+			return bytes.toString(encoding);
+		},
+	};
+}
+
+/** The body's CRC-32 as a header has it. */
+export function crc32Header(body: Buffer): string {
+	const sum = crcSum();
+	sum.update(body);
+	return sum.digest("base64");
+}
+
+/** The body, which fails at its end if it contradicts the checksum that came with it. */
+export function checkedBody(response: IncomingMessage): Readable {
+	const [name, make] = CHECKSUMS.find(([header]) => header in response.headers) ?? [];
+	const announced = name && response.headers[name];
+	// One of an object that was uploaded in parts is a checksum of checksums.
+	if (make === undefined || typeof announced !== "string" || announced.includes("-"))
+		return response;
+	const sum = make();
+	const checked = Readable.from(
+		(async function* checked() {
+			for await (const chunk of response as AsyncIterable<Buffer>) {
+				sum.update(chunk);
+				yield chunk;
+			}
+			if (sum.digest("base64") !== announced) throw unusable(`a body that contradicts its ${name}`);
+		})(),
+		{ objectMode: false },
 	);
-	return { objects, next: output.IsTruncated ? output.NextContinuationToken : undefined };
+	// A generator that never started closes nothing.
+	return checked.once("close", () => response.destroy());
 }
 
 /** Reads a GET's body into one buffer of the announced size. */
 export async function readBody(
-	output: GetObjectCommandOutput,
+	{ headers, body: stream }: S3Response,
 	range: GetOptions["range"],
 	into?: Buffer,
 ): Promise<GetResult> {
-	const stream = output.Body as Readable;
 	try {
-		const { ContentLength: length, LastModified: lastModified } = output;
-		if (length === undefined || lastModified === undefined)
+		const { sizeBytes: length, lastModifiedMs } = aboutObject(headers);
+		if (length === undefined || lastModifiedMs === undefined)
 			throw unusable("a GET without a size or a time");
-		const sent = parseContentRange(output.ContentRange);
+		const sent = parseContentRange(headers["content-range"]);
 		if (sent !== undefined && (sent.first !== range?.offset || length > range.length))
 			throw unusable("another range than asked for");
 		const body = await collect(stream, bufferFor(length, into));
-		const lastModifiedMs = lastModified.getTime();
 		if (sent !== undefined) return { body, totalBytes: sent.totalBytes, lastModifiedMs };
 		// RFC 9110 lets a server ignore a range and send the whole object.
 		const wanted =

@@ -1,9 +1,9 @@
-import { AsyncLocalStorage } from "node:async_hooks";
+import { finished } from "node:stream/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { S3Client } from "@aws-sdk/client-s3";
 import PQueue from "p-queue";
 import { SidecarError } from "../errors.ts";
 import { throwIfAborted } from "./abort.ts";
+import { BACKOFF, type Backoff, fewer, MOST_READS, more, pauseMs } from "./backoff.ts";
 import { assertKey, assertPrefix, assertRange, isKey } from "./keys.ts";
 import type { PlainPlace } from "./plain.ts";
 import type {
@@ -14,17 +14,11 @@ import type {
 	PutOutcome,
 	RequestCounts,
 } from "./port.ts";
-import {
-	BULK_BYTES,
-	connectS3,
-	dropIdleSockets,
-	encryptionInput,
-	type S3Connection,
-	type S3ConnectionOptions,
-} from "./s3-client.ts";
+import { S3Client, type S3ConnectionOptions, type S3Request } from "./s3-client.ts";
 import {
 	classifyPut,
 	classifyRead,
+	isThrottled,
 	lacksCredentials,
 	type PutVerdict,
 	type ReadVerdict,
@@ -33,16 +27,15 @@ import {
 } from "./s3-failure.ts";
 import { type ReadS3, S3PlainObjects } from "./s3-plain.ts";
 import { denialRemedy, refusalOf } from "./s3-refusal.ts";
-import { observeRequest, observeResponse, parsePage, readBody, unusable } from "./s3-wire.ts";
+import { aboutObject, readBody, readPage, requireEmpty, unusable } from "./s3-wire.ts";
 import type { SweepableStore } from "./sweepable.ts";
 
 /**
  * A store in an S3 bucket, or in any service that speaks its protocol and honours `If-None-Match:
  * *` on PUT.
  *
- * The SDK signs, sends once and parses; retries happen here. A PUT is never repeated. A GET is
- * repeated as a whole, including its body. The SDK's own retries do not cover the body, and a body
- * that ends early is the most common failure of a long restore.
+ * `S3Client` signs and sends once; retries happen here. A PUT is never repeated. A GET is repeated
+ * as a whole, including its body: one that ends early is the most common failure of a long restore.
  *
  * Not guaranteed: detecting a store that ignores `If-None-Match`. The conformance suite finds such
  * a store, a PUT cannot.
@@ -51,18 +44,11 @@ export interface S3StoreOptions extends S3ConnectionOptions {
 	readonly bucket: string;
 	/** Where the store begins: `""`, or segments joined by `/` without a final `/`. Default `""`. */
 	readonly prefix?: string;
-	/**
-	 * For tests. Pause before a read's second and third attempt; each is shortened at random to
-	 * between half and all of it.
-	 */
-	readonly backoffMs?: readonly number[];
+	/** For tests: the pauses after failures of either kind. */
+	readonly backoffMs?: readonly number[] | undefined;
+	/** For tests: the pauses while the store asks for fewer requests. Default: `backoffMs`. */
+	readonly throttledMs?: readonly number[] | undefined;
 }
-
-/**
- * Three attempts with at most 1,250 ms of pauses: a restore waits, but a drain's budget of 8 s
- * still holds.
- */
-const BACKOFF_MS: readonly number[] = [250, 1_000];
 
 /** Requests in flight; further ones wait here. Far more than a restore on 2 cores keeps busy. */
 const MAX_IN_FLIGHT = 64;
@@ -70,23 +56,20 @@ const MAX_IN_FLIGHT = 64;
 /** S3's maximum for one page. */
 const PAGE_SIZE = 1000;
 
-/** One SDK request, ended by `until`. */
-type Attempt<T> = (
-	wire: Wire,
-	until: { readonly abortSignal: AbortSignal } | undefined,
-) => Promise<T>;
+/** One request. */
+type Attempt<T> = (wire: Wire) => Promise<T>;
 
 export class S3Store implements SweepableStore {
 	readonly url: string;
 	readonly requests: RequestCounts = { list: 0, get: 0, put: 0 };
-	readonly #connection: S3Connection;
+	readonly #client: S3Client;
 	readonly #bucket: string;
 	/** Empty or ending in `/`. */
 	readonly #prefix: string;
-	readonly #backoffMs: readonly number[];
-	readonly #encryption: ReturnType<typeof encryptionInput>;
+	readonly #backoff: Backoff;
 	readonly #inFlight = new PQueue({ concurrency: MAX_IN_FLIGHT });
-	readonly #wires = new AsyncLocalStorage<Wire>();
+	/** Each keeps its place until it is answered, also in its pauses. */
+	readonly #reads = new PQueue({ concurrency: MOST_READS });
 
 	/**
 	 * Sends nothing.
@@ -94,31 +77,19 @@ export class S3Store implements SweepableStore {
 	 * @throws SidecarError USAGE: no region, or an invalid endpoint
 	 */
 	static async open(options: S3StoreOptions): Promise<S3Store> {
-		return new S3Store(options, await connectS3(options, MAX_IN_FLIGHT));
+		return new S3Store(options, await S3Client.open(options, MAX_IN_FLIGHT));
 	}
 
-	private constructor(options: S3StoreOptions, connection: S3Connection) {
-		this.#connection = connection;
+	private constructor(options: S3StoreOptions, client: S3Client) {
+		this.#client = client;
 		this.#bucket = options.bucket;
 		this.#prefix = options.prefix ? `${options.prefix}/` : "";
-		this.#backoffMs = options.backoffMs ?? BACKOFF_MS;
-		this.#encryption = encryptionInput(options);
+		const { backoffMs, throttledMs = backoffMs } = options;
+		this.#backoff = {
+			fault: backoffMs ?? BACKOFF.fault,
+			throttled: throttledMs ?? BACKOFF.throttled,
+		};
 		this.url = `s3://${options.bucket}${options.prefix ? `/${options.prefix}` : ""}`;
-		for (const client of [connection.client, connection.bulkClient]) this.#observe(client);
-	}
-
-	#observe(client: S3Client): void {
-		client.middlewareStack.add(
-			(next) => async (args) => {
-				const wire = this.#wires.getStore();
-				if (wire === undefined) return await next(args);
-				const result = await next({ ...args, request: observeRequest(wire, args.request) });
-				await observeResponse(wire, result.response);
-				return result;
-			},
-			// Next to the wire: before any part of the SDK touches the response.
-			{ step: "deserialize", priority: "low", name: "observeWire" },
-		);
 	}
 
 	async *list(prefix: string, options: ListOptions = {}): AsyncGenerator<ListPage> {
@@ -127,31 +98,23 @@ export class S3Store implements SweepableStore {
 		let last = options.startAfter ?? "";
 		let token: string | undefined;
 		while (remaining > 0) {
-			const input = {
-				Bucket: this.#bucket,
-				Prefix: this.#prefix + prefix,
-				// A page that contained only foreign keys is followed by full pages: thousands of foreign
-				// keys may come first.
-				MaxKeys:
-					token !== undefined && remaining === options.limit
-						? PAGE_SIZE
-						: Math.min(remaining, PAGE_SIZE),
-				...(token !== undefined
-					? { ContinuationToken: token }
-					: last !== "" && { StartAfter: this.#prefix + last }),
+			const listed = this.#prefix + prefix;
+			// A page that contained only foreign keys is followed by full pages: thousands of foreign
+			// keys may come first.
+			const isFull = token !== undefined && remaining === options.limit;
+			const query = {
+				"list-type": "2",
+				prefix: listed,
+				"max-keys": String(isFull ? PAGE_SIZE : Math.min(remaining, PAGE_SIZE)),
+				"continuation-token": token,
+				"start-after": token === undefined && last !== "" ? this.#prefix + last : undefined,
 			};
-			const page = await this.#repeated(
-				"list",
-				input.Prefix,
-				options.signal,
-				async (wire, until) => {
-					const output = await this.#connection.client.send(
-						new this.#connection.sdk.ListObjectsV2Command(input),
-						until,
-					);
-					return { ...parsePage(output, input.Prefix), storeTimeMs: wire.dateMs ?? Date.now() };
-				},
-			);
+			const { signal } = options;
+			const page = await this.#repeated("list", listed, signal, async (wire) => {
+				const request = { method: "GET", bucket: this.#bucket, query, signal } as const;
+				const { objects, next } = await readPage(await this.#client.send(wire, request), listed);
+				return { objects, next, storeTimeMs: wire.dateMs ?? Date.now() };
+			});
 			// Markers of "folders" and foreign files are not objects of the store: everything listed can
 			// be read.
 			const objects = page.objects
@@ -180,19 +143,13 @@ export class S3Store implements SweepableStore {
 		if (range !== undefined) assertRange(range);
 		// HTTP cannot request zero bytes.
 		if (range?.length === 0) return await this.#head(key, signal);
-		const input = {
-			Bucket: this.#bucket,
-			Key: this.#prefix + key,
-			Range: range && `bytes=${range.offset}-${range.offset + range.length - 1}`,
+		const request = {
+			...this.#request("GET", key, signal),
+			headers: { range: range && `bytes=${range.offset}-${range.offset + range.length - 1}` },
 		};
-		const result = await this.#repeated("get", input.Key, signal, async (wire, until) => {
-			const { client, sdk } = this.#connection;
+		const result = await this.#repeated("get", request.key, signal, async (wire) => {
 			try {
-				return await readBody(
-					await client.send(new sdk.GetObjectCommand(input), until),
-					range,
-					options.into,
-				);
+				return await readBody(await this.#client.send(wire, request), range, options.into);
 			} catch (error) {
 				if (wire.status === 416 && range !== undefined) return PAST_THE_END;
 				throw error;
@@ -203,7 +160,7 @@ export class S3Store implements SweepableStore {
 		const head = await this.#head(key, signal);
 		if (range !== undefined && range.offset < head.totalBytes) {
 			throw new SidecarError("STORE_UNREACHABLE", {
-				value: `s3://${this.#bucket}/${input.Key}`,
+				value: `s3://${this.#bucket}/${request.key}`,
 				reason: "416 for bytes that exist",
 			});
 		}
@@ -218,23 +175,17 @@ export class S3Store implements SweepableStore {
 		assertKey(key);
 		const { signal } = options;
 		const wire: Wire = { method: "put", sent: 0 };
-		let etag = "";
-		const input = {
-			Bucket: this.#bucket,
-			Key: this.#prefix + key,
-			Body: body,
-			IfNoneMatch: "*",
-			...this.#encryption,
+		const request = {
+			...this.#request("PUT", key, signal),
+			headers: { "if-none-match": "*" },
+			body,
 		};
 		try {
-			await this.#send(wire, signal, async (_, until) => {
-				const { sdk, client, bulkClient } = this.#connection;
-				const output = await (body.length > BULK_BYTES ? bulkClient : client).send(
-					new sdk.PutObjectCommand(input),
-					until,
-				);
-				if (!output.ETag) throw unusable("a 200 without an ETag, so not from S3");
-				etag = output.ETag;
+			const etag = await this.#send(wire, signal, async () => {
+				const response = await this.#client.send(wire, request);
+				await requireEmpty(response, wire.status ?? 0);
+				if (!response.headers.etag) throw unusable("a 200 without an ETag, so not from S3");
+				return response.headers.etag;
 			});
 			return { kind: "created", etag, storeTimeMs: wire.dateMs };
 		} catch (error) {
@@ -243,7 +194,7 @@ export class S3Store implements SweepableStore {
 			if (verdict === "exists") return { kind: "exists" };
 			if (verdict === "unknown")
 				return { kind: "unknown", cause: signal?.aborted ? signal.reason : failure };
-			throw this.#error(verdict, failure, wire, input.Key);
+			throw this.#error(verdict, failure, wire, request.key);
 		}
 	}
 
@@ -252,13 +203,12 @@ export class S3Store implements SweepableStore {
 		options: { readonly signal?: AbortSignal | undefined } = {},
 	): Promise<void> {
 		assertKey(key);
-		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
+		const request = this.#request("DELETE", key, options.signal);
 		try {
-			await this.#repeated("delete", input.Key, options.signal, async (_, until) => {
-				await this.#connection.client.send(
-					new this.#connection.sdk.DeleteObjectCommand(input),
-					until,
-				);
+			await this.#repeated("delete", request.key, options.signal, async (wire) => {
+				const { body } = await this.#client.send(wire, request);
+				body.resume();
+				await finished(body);
 			});
 		} catch (error) {
 			// S3 answers 204 either way; others may report that the object was missing.
@@ -267,74 +217,94 @@ export class S3Store implements SweepableStore {
 	}
 
 	plain(prefix: string): PlainPlace {
-		const read: ReadS3 = (method, key, signal, attempt) =>
-			this.#repeated(method, key, signal, (wire, until) => attempt(wire, until ?? {}));
+		const read: ReadS3 = (...args) => this.#repeated(...args);
 		return {
 			kind: "objects",
-			objects: new S3PlainObjects(this.#connection, this.#bucket, this.#prefix + prefix, read),
+			objects: new S3PlainObjects(this.#client, this.#bucket, this.#prefix + prefix, read),
 		};
 	}
 
 	reconnect(): void {
-		dropIdleSockets(this.#connection);
+		this.#client.dropIdleSockets();
 	}
 
 	async close(): Promise<void> {
-		for (const client of [this.#connection.client, this.#connection.bulkClient]) client.destroy();
+		this.#client.close();
 	}
 
 	/** Size and time, without a body. */
 	async #head(key: string, signal: AbortSignal | undefined): Promise<GetResult> {
-		const input = { Bucket: this.#bucket, Key: this.#prefix + key };
-		return await this.#repeated("get", input.Key, signal, async (_, until) => {
-			const output = await this.#connection.client.send(
-				new this.#connection.sdk.HeadObjectCommand(input),
-				until,
-			);
-			if (output.ContentLength === undefined || output.LastModified === undefined)
+		const request = this.#request("HEAD", key, signal);
+		return await this.#repeated("get", request.key, signal, async (wire) => {
+			const { headers, body } = await this.#client.send(wire, request);
+			body.resume();
+			const { sizeBytes, lastModifiedMs } = aboutObject(headers);
+			if (sizeBytes === undefined || lastModifiedMs === undefined)
 				throw unusable("a HEAD without a size or a time");
-			return {
-				body: Buffer.alloc(0),
-				totalBytes: output.ContentLength,
-				lastModifiedMs: output.LastModified.getTime(),
-			};
+			return { body: Buffer.alloc(0), totalBytes: sizeBytes, lastModifiedMs };
 		});
 	}
 
-	/** Repeats `attempt` while that may help. */
+	#request<Method extends S3Request["method"]>(
+		method: Method,
+		key: string,
+		signal: AbortSignal | undefined,
+	) {
+		return { method, bucket: this.#bucket, key: this.#prefix + key, signal };
+	}
+
+	/** Repeats `attempt` while that may help. Must not be nested: the outer one holds the place. */
 	async #repeated<T>(
 		method: "list" | "get" | "delete",
 		key: string,
 		signal: AbortSignal | undefined,
 		attempt: Attempt<T>,
 	): Promise<T> {
+		try {
+			return await this.#reads.add(() => this.#untilAnswered(method, key, signal, attempt), {
+				signal,
+			});
+		} catch (error) {
+			throwIfAborted(key, signal);
+			throw error;
+		}
+	}
+
+	async #untilAnswered<T>(
+		method: "list" | "get" | "delete",
+		key: string,
+		signal: AbortSignal | undefined,
+		attempt: Attempt<T>,
+	): Promise<T> {
+		const failures = { fault: 0, throttled: 0 };
 		for (let attempts = 1; ; attempts++) {
 			throwIfAborted(key, signal);
 			const wire: Wire = { method, sent: 0 };
 			try {
-				return await this.#send(wire, signal, attempt);
+				const answer = await this.#send(wire, signal, attempt);
+				this.#reads.concurrency = more(this.#reads.concurrency);
+				return answer;
 			} catch (error) {
 				throwIfAborted(key, signal);
 				if (error instanceof SidecarError) throw error;
 				const failure = new S3Failure(error, wire);
 				const verdict = classifyRead(failure);
-				const pauseMs = this.#backoffMs[attempts - 1];
-				if (verdict !== "retry" || pauseMs === undefined)
+				const kind = isThrottled(failure) ? "throttled" : "fault";
+				if (kind === "throttled") this.#reads.concurrency = fewer(this.#reads.concurrency);
+				const pause = pauseMs(this.#backoff[kind], ++failures[kind], Math.random());
+				if (verdict !== "retry" || pause === undefined)
 					throw this.#error(verdict, failure, wire, key, attempts);
 				// An aborted pause is noticed at the top of the loop.
-				await sleep(pauseMs * (0.5 + Math.random() / 2), undefined, { signal }).catch(() => {});
+				await sleep(pause, undefined, { signal }).catch(() => {});
 			}
 		}
 	}
 
 	async #send<T>(wire: Wire, signal: AbortSignal | undefined, attempt: Attempt<T>): Promise<T> {
 		try {
-			return await this.#inFlight.add(
-				() => this.#wires.run(wire, attempt, wire, signal && { abortSignal: signal }),
-				{ signal },
-			);
+			return await this.#inFlight.add(() => attempt(wire), { signal });
 		} catch (error) {
-			if (wire.sent > 0 && wire.status === undefined) dropIdleSockets(this.#connection);
+			if (wire.sent > 0 && wire.status === undefined) this.#client.dropIdleSockets();
 			throw error;
 		} finally {
 			if (wire.method !== "delete") this.requests[wire.method] += wire.sent;

@@ -26,3 +26,23 @@ export function humanDuration(ms: number): string {
 const threeDigits = (value: number) => String(Number(value.toPrecision(3)));
 
 const pad = (value: number) => String(value).padStart(2, "0");
+
+/** The form of a word that agrees with a number: `plural(2, "differs", "differ")`. */
+export function plural(number: number, one: string, other: string): string {
+	return number === 1 ? one : other;
+}
+
+/** `1234` -> `1,234`. Intl takes 20 ms for the first number. */
+function grouped(number: number): string {
+	return String(number).replace(/\B(?=(\d{3})+$)/g, ",");
+}
+
+/** `1 file`, `1,234 files`. */
+export function count(number: number, noun: string, other = `${noun}s`): string {
+	return `${grouped(number)} ${plural(number, noun, other)}`;
+}
+
+/** `a`, `a and b`, `a, b and c`. */
+export function inWords(parts: readonly string[]): string {
+	return parts.length < 2 ? parts.join() : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
+}

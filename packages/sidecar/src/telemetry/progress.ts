@@ -12,7 +12,8 @@ export interface TerminalStream {
 
 const REDRAW_MS = 100;
 const LINE_MS = 5_000;
-const ERASE_LINE = "\r\u001b[K";
+/** Lets other code write to the terminal while a line may be there. */
+export const ERASE_LINE = "\r\u001b[K";
 
 /** The state of a running phase; the display is derived from it. */
 interface Phase {

@@ -22,7 +22,7 @@ const PARALLEL_GETS = 20;
 const SEGMENT_BYTES = 1024 * 1024;
 /** Buffers of this size or more are reused. */
 const POOLED_BYTES = 256 * 1024;
-/** Waiting tasks: enough to keep the queue busy, without a closure for each of 250,000 objects. */
+/** Waiting tasks: enough to keep the queue busy, without a closure for each of a million objects. */
 const WAITING = 2 * PARALLEL_GETS;
 
 /** The mode if none is given: the workspace may hold credentials. */

@@ -1,5 +1,6 @@
 import { type FSWatcher, readdirSync, watch } from "node:fs";
 import { joinPath, parentOf } from "../path.ts";
+import { Slice } from "./slice.ts";
 
 /** All paths are relative to the workspace. */
 export interface DirectoryListener {
@@ -26,6 +27,8 @@ export class DirectoryWatches {
 	readonly #watches = new Map<string, FSWatcher>();
 	/** Directory -> its subdirectories that are watched or lead to a watched one. */
 	readonly #below = new Map<string, Set<string>>();
+	readonly #onError = (error: unknown) => this.#listener.onError(error);
+	#isClosed = false;
 
 	constructor(root: string, listener: DirectoryListener) {
 		this.#root = root;
@@ -42,6 +45,29 @@ export class DirectoryWatches {
 		this.#place(directory);
 	}
 
+	/**
+	 * Watches what is below a directory now, which has a watch of its own. Nothing is reported as
+	 * found. The event loop runs in between, so that 100,000 directories delay nothing.
+	 */
+	async start(top: string): Promise<void> {
+		const slice = new Slice();
+		const pending = [top];
+		for (let at = pending.pop(); at !== undefined; at = pending.pop()) {
+			if (this.#isClosed) return;
+			// An event watched it meanwhile, with everything below it.
+			if (this.#watches.has(at)) continue;
+			const directory = at;
+			if (directory !== top) {
+				this.#register(directory);
+				this.#watch(directory);
+			}
+			this.#list(directory, (path, isWanted) => {
+				if (isWanted) pending.push(path);
+			});
+			if (slice.isOver) await slice.next();
+		}
+	}
+
 	/** Drops the watches on a directory and below it. The cost is proportional to their number. */
 	forget(directory: string): void {
 		for (const child of this.#below.get(directory) ?? []) this.forget(child);
@@ -52,28 +78,44 @@ export class DirectoryWatches {
 	}
 
 	close(): void {
+		this.#isClosed = true;
 		for (const handle of this.#watches.values()) handle.close();
 		this.#watches.clear();
 		this.#below.clear();
 	}
 
 	#place(directory: string): void {
-		const absolute = directory === "" ? this.#root : `${this.#root}/${directory}`;
+		this.#watch(directory);
+		// Even without a watch, report the entries that exist.
+		this.#list(directory, (path, isWanted) => {
+			this.#listener.onFound(path);
+			if (!isWanted) return;
+			this.#register(path);
+			this.#place(path);
+		});
+	}
+
+	#watch(directory: string): void {
 		this.#attempt(() => {
-			const handle = watch(absolute, (event, name) => this.#listener.onRaw(event, name, directory));
-			handle.on("error", (error) => this.#listener.onError(error));
+			const handle = watch(this.#absolute(directory), (event, name) =>
+				this.#listener.onRaw(event, name, directory),
+			);
+			handle.on("error", this.#onError);
 			this.#watches.set(directory, handle);
 		});
-		// Also if there is no watch: the existing entries can still be reported.
+	}
+
+	#list(directory: string, onEntry: (path: string, isWanted: boolean) => void): void {
 		this.#attempt(() => {
-			for (const entry of readdirSync(absolute, { withFileTypes: true })) {
+			for (const entry of readdirSync(this.#absolute(directory), { withFileTypes: true })) {
 				const path = joinPath(directory, entry.name);
-				this.#listener.onFound(path);
-				if (!entry.isDirectory() || !this.#listener.wants(path)) continue;
-				this.#register(path);
-				this.#place(path);
+				onEntry(path, entry.isDirectory() && this.#listener.wants(path));
 			}
 		});
+	}
+
+	#absolute(directory: string): string {
+		return directory === "" ? this.#root : `${this.#root}/${directory}`;
 	}
 
 	#attempt(step: () => void): void {

@@ -177,6 +177,14 @@ export function descriptors(): Descriptors | undefined {
 }
 
 /**
+ * A descriptor that this process, such as SQLite in it, has open at `path`. Do not close it.
+ */
+export function descriptorAt(root: Root, path: string): number | undefined {
+	for (const [fd, place] of descriptors() ?? []) if (isPlaceOf(place, root, path)) return fd;
+	return undefined;
+}
+
+/**
  * Was a file opened at `path` since `before`? Assumed true if the kernel does not tell.
  * @param file it must be this file. A descriptor that SQLite kept for another handle on it and
  * reused is then accepted, provided that nothing else was opened

@@ -2,13 +2,17 @@
  * Writes a tree to the disk so that a file is visible completely or not at all.
  *
  * A directory that is missing as a whole is assembled in staging and renamed into place in one
- * step, by `reveal`. A file in it needs no temporary name and no rename (5 calls instead of 9).
+ * step, by `reveal`. A file in it needs no temporary name and no rename (5 calls instead of 9), and
+ * another thread may create it at its `hiddenPlace`.
  * Every other file is written under a temporary name and renamed. A rename cannot leave a mount, so
  * each mount has its own staging directory, made when it is first needed. A single file that is a
  * mount point cannot be replaced by a rename. It is written in place, and a kill in between leaves
  * it torn until the next restore.
  *
  * Modes and times that cannot be set are left unchanged. Each call returns what the disk has.
+ *
+ * In a directory that is no workspace, each staging directory has a new name, and nothing else is
+ * removed: what has the reserved name there may be a store.
  *
  * Guarantees: nothing is written outside the workspace. The caller passes checked paths and makes
  * every parent through `makeDirectory`, which never passes through a link. The caller has already
@@ -22,8 +26,6 @@ import {
 	closeSync,
 	constants,
 	existsSync,
-	fchmodSync,
-	fstatSync,
 	ftruncateSync,
 	lstatSync,
 	mkdirSync,
@@ -34,10 +36,9 @@ import {
 	statfsSync,
 	symlinkSync,
 	writeFileSync,
-	writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { SidecarError, systemRefusal } from "../errors.ts";
+import { SidecarError } from "../errors.ts";
 import {
 	encodePath,
 	fsPath,
@@ -50,13 +51,15 @@ import {
 	rootNameOf,
 	rootPath,
 } from "../path.ts";
+import { explain, failure, tryTo } from "./disk-failure.ts";
 import type { FileTimes } from "./file-times.ts";
 import { RESERVED_DIRECTORY } from "./filter.ts";
 import { type InnerMounts, readInnerMounts } from "./inner-mounts.ts";
 import { makeDirectories } from "./make-directories.ts";
 import { copyAside, move, overwrite } from "./move.ts";
 import { COMPANIONS, filesOf } from "./sqlite-file.ts";
-import { lstatPath, type Stat, statOf, toStat } from "./stat.ts";
+import { lstatPath, type Stat, statOf } from "./stat.ts";
+import { CREATE, sealFile, writeAll, writeFile } from "./write-file.ts";
 
 /** A file that is being assembled; `finish` makes it visible. */
 export interface StagedFile {
@@ -82,7 +85,6 @@ export interface Probe {
 }
 
 const ZEROS = Buffer.alloc(1024 * 1024);
-const CREATE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 const OVERWRITE = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
 /**
  * Bytes between two calls to write back to the disk. The disk then works while files are made, not
@@ -91,14 +93,17 @@ const OVERWRITE = constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW;
 const WRITE_BACK_BYTES = 16 * 1024 * 1024;
 /** PATH_MAX without its NUL. */
 const MAX_PLACE_BYTES = 4095;
+/** More than the name of a hidden directory adds to a path. */
+const STAGED_BYTES = 100;
 
 export class Materializer {
 	readonly #root: Root;
 	/** The workspace's own directory and those of additional roots, as paths of the tree. */
 	readonly #bases: readonly string[];
 	#mounts: InnerMounts;
-	/** Mounts that have a staging directory. */
-	readonly #staging = new Set<string>();
+	/** Mounts that have a staging directory, and its name there. */
+	readonly #staging = new Map<string, string>();
+	readonly #isForeign: boolean;
 	readonly #probes = new Map<string, Probe>();
 	/** Directories that were made writable, with the mode to set back. */
 	readonly #opened = new Map<string, number>();
@@ -111,8 +116,9 @@ export class Materializer {
 	#unsyncedBytes = 0;
 	#syncing: Promise<unknown> | undefined;
 
-	private constructor(root: Root, times: FileTimes, mounts: InnerMounts) {
+	private constructor(root: Root, times: FileTimes, mounts: InnerMounts, isForeign: boolean) {
 		this.#root = root;
+		this.#isForeign = isForeign;
 		this.#times = times;
 		this.#bases = typeof root === "string" ? [""] : ["", ...[...root.others.keys()].map(rootPath)];
 		this.#mounts = mounts;
@@ -120,19 +126,21 @@ export class Materializer {
 
 	/**
 	 * Makes the workspace and its additional roots if they are missing.
+	 * @param isForeign it is a plain directory, in which nothing is the sidecar's
 	 * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_READ_ONLY, WORKSPACE_DISK_FULL
 	 */
-	static open(root: Root, times: FileTimes): Materializer {
+	static open(root: Root, times: FileTimes, isForeign = false): Materializer {
 		// The agent may be another user and needs access.
 		for (const directory of typeof root === "string" ? [root] : root.directories)
 			explain(directory, () => {
 				makeDirectories(directory, 0o755);
-				copyUp(directory);
+				if (!isForeign) copyUp(directory);
 			});
-		const opened = new Materializer(root, times, readInnerMounts(root));
+		const opened = new Materializer(root, times, readInnerMounts(root), isForeign);
+		if (isForeign) return opened;
 		// Left by a restore that was killed.
 		for (const mount of [...opened.#bases, ...opened.#mounts.directories])
-			opened.#removeStaging(mount);
+			opened.#removeStaging(mount, RESERVED_DIRECTORY);
 		return opened;
 	}
 
@@ -228,6 +236,26 @@ export class Materializer {
 	}
 
 	/**
+	 * Where a new file may be created directly. Undefined if its directory is visible, or if the name
+	 * is not UTF-8.
+	 */
+	hiddenPlace(path: string): string | undefined {
+		const hidden = this.#hidden.get(parentOf(path));
+		if (hidden === undefined) return undefined;
+		const place = fsPath(this.#root, `${hidden.staged}${path.slice(hidden.path.length)}`);
+		return typeof place === "string" ? place : undefined;
+	}
+
+	/**
+	 * Whether the file fits in staging for certain. Otherwise its directory is revealed early, because
+	 * its own place is nearer to the root.
+	 */
+	staysHidden(path: string): boolean {
+		const { length } = String(fsPath(this.#root, this.mountOf(path)));
+		return 3 * (length + path.length) + STAGED_BYTES <= MAX_PLACE_BYTES;
+	}
+
+	/**
 	 * Moves every new directory to its place. Replaces an empty directory that appeared there
 	 * meanwhile.
 	 * @param makeWay is called if anything else appeared there meanwhile; it must remove it
@@ -271,14 +299,9 @@ export class Materializer {
 			const isHidden = this.isHidden(path);
 			const isInPlace = this.#mounts.files.has(path);
 			const file = isHidden || isInPlace ? place : fsPath(this.#root, this.#stagingName(path));
-			const fd = openSync(file, isInPlace ? OVERWRITE : CREATE, mode);
-			let stat: Stat;
-			try {
-				this.#write(fd, bytes, 0);
-				stat = this.#seal(fd, mode, mtimeNs);
-			} finally {
-				closeSync(fd);
-			}
+			const flags = isInPlace ? OVERWRITE : CREATE;
+			const stat = writeFile(file, flags, bytes, mode, mtimeNs, this.#times);
+			this.noteWritten(bytes.length);
 			return file === place ? stat : renamed(file, place);
 		});
 	}
@@ -293,12 +316,13 @@ export class Materializer {
 		return {
 			writeAt: (offset, bytes) => {
 				if (bytes.length <= ZEROS.length && bytes.equals(ZEROS.subarray(0, bytes.length))) return;
-				explain(path, () => this.#write(this.#openPart(staged), bytes, offset));
+				explain(path, () => writeAll(this.#openPart(staged), bytes, offset));
+				this.noteWritten(bytes.length);
 			},
 			finish: (mode, mtimeNs) =>
 				explain(path, () => {
 					if (this.#mounts.files.has(path)) return this.#copyInPlace(path, staged, mode, mtimeNs);
-					this.#seal(this.#openPart(staged), mode, mtimeNs);
+					sealFile(this.#openPart(staged), mode, mtimeNs, this.#times);
 					this.#closePart();
 					return renamed(staged, this.#placeOf(path));
 				}),
@@ -325,7 +349,7 @@ export class Materializer {
 
 	/**
 	 * Leftover `-wal`, `-shm` and `-journal` files of an earlier database would corrupt this one
-	 * (incidents 22-24).
+	 * (incidents 22-24). The caller has moved away what may have rows.
 	 */
 	removeDatabaseSidecars(path: string): void {
 		for (const suffix of COMPANIONS)
@@ -395,7 +419,7 @@ export class Materializer {
 
 	/** Flushes everything written to a directory. False if the system cannot tell. */
 	async sync(): Promise<boolean> {
-		const mounts = new Set([...this.#bases, ...this.#staging]);
+		const mounts = new Set([...this.#bases, ...this.#staging.keys()]);
 		const synced = await Promise.all(
 			[...mounts].map((mount) => this.#times.syncfs(String(fsPath(this.#root, mount)))),
 		);
@@ -412,7 +436,7 @@ export class Materializer {
 	 */
 	close(): void {
 		this.#closePart();
-		for (const mount of this.#staging) this.#removeStaging(mount);
+		for (const [mount, name] of this.#staging) this.#removeStaging(mount, name);
 		this.#staging.clear();
 		this.#probes.clear();
 		// The innermost first: an outer one may not be searchable afterwards.
@@ -424,8 +448,8 @@ export class Materializer {
 	}
 
 	/** Best effort: the filter hides what remains, and the next restore tries again. */
-	#removeStaging(mount: string): void {
-		const staging = fsPath(this.#root, joinPath(mount, RESERVED_DIRECTORY));
+	#removeStaging(mount: string, name: string): void {
+		const staging = fsPath(this.#root, joinPath(mount, name));
 		explain(mount, () => tryTo(() => rmSync(staging, { recursive: true, force: true })));
 	}
 
@@ -446,10 +470,9 @@ export class Materializer {
 		for (const [path, within] of this.#hidden) if (within === hidden) this.#hidden.delete(path);
 	}
 
-	#write(fd: number, bytes: Buffer, position: number): void {
-		for (let written = 0; written < bytes.length; )
-			written += writeSync(fd, bytes, written, bytes.length - written, position + written);
-		this.#unsyncedBytes += bytes.length;
+	/** Starts writing back to the disk, if enough bytes have gathered. */
+	noteWritten(bytes: number): void {
+		this.#unsyncedBytes += bytes;
 		if (this.#unsyncedBytes < WRITE_BACK_BYTES || this.#syncing !== undefined) return;
 		this.#unsyncedBytes = 0;
 		this.#syncing = this.sync().finally(() => {
@@ -457,20 +480,12 @@ export class Materializer {
 		});
 	}
 
-	/** The umask may have removed bits from the mode it was made with. */
-	#seal(fd: number, mode: number, mtimeNs: bigint): Stat {
-		tryTo(() => this.#times.setOpenMtime(fd, mtimeNs));
-		const stat = toStat(fstatSync(fd, { bigint: true }));
-		if (stat.mode === mode || !tryTo(() => fchmodSync(fd, mode))) return stat;
-		return toStat(fstatSync(fd, { bigint: true }));
-	}
-
 	#copyInPlace(path: string, staged: string | Buffer, mode: number, mtimeNs: bigint): Stat {
 		this.#closePart();
 		const fd = openSync(fsPath(this.#root, path), OVERWRITE);
 		try {
 			overwrite(fd, staged);
-			return this.#seal(fd, mode, mtimeNs);
+			return sealFile(fd, mode, mtimeNs, this.#times);
 		} finally {
 			closeSync(fd);
 			rmSync(staged, { force: true });
@@ -497,13 +512,30 @@ export class Materializer {
 	/** In the mount of the path itself, as a path of the tree. */
 	#stagingName(path: string): string {
 		const mount = this.mountOf(path);
-		const staging = joinPath(mount, `${RESERVED_DIRECTORY}/staging`);
-		if (!this.#staging.has(mount)) {
-			this.#staging.add(mount);
-			mkdirSync(fsPath(this.#root, staging), { recursive: true, mode: 0o700 });
+		let name = this.#staging.get(mount);
+		if (name === undefined) {
+			name = this.#isForeign ? this.#newName(mount) : RESERVED_DIRECTORY;
+			this.#staging.set(mount, name);
+			mkdirSync(fsPath(this.#root, joinPath(mount, `${name}/staging`)), {
+				recursive: true,
+				mode: 0o700,
+			});
 		}
 		this.#count++;
-		return `${staging}/${this.#count.toString(36)}`;
+		return joinPath(mount, `${name}/staging/${this.#count.toString(36)}`);
+	}
+
+	/** Makes a directory that was not there. @returns its name */
+	#newName(mount: string): string {
+		for (let count = 0; ; count++) {
+			const name = `${RESERVED_DIRECTORY}-${process.pid}-${count}`;
+			try {
+				mkdirSync(fsPath(this.#root, joinPath(mount, name)), { mode: 0o700 });
+				return name;
+			} catch (error) {
+				if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+			}
+		}
 	}
 
 	/** The directory of additional roots, which exists on no disk. */
@@ -518,18 +550,6 @@ function renamed(from: string | Buffer, to: string | Buffer): Stat | undefined {
 	return statOf(to);
 }
 
-/** Modes and times that a file system or the owner of a file may refuse without harm. */
-const REFUSALS: ReadonlySet<string | undefined> = new Set([
-	"EPERM",
-	"EACCES",
-	"EROFS",
-	"ENOTSUP",
-	"EOPNOTSUPP",
-	"ENOSYS",
-	"EINVAL",
-	"EBUSY",
-]);
-
 /**
  * On overlayfs the first change replaces a directory of the image with another, which has another
  * inode. That must happen before the directory's identity is read.
@@ -539,44 +559,4 @@ function copyUp(directory: string): void {
 	if (tryTo(() => chmodSync(directory, mode & 0o7777))) return;
 	const probe = join(directory, RESERVED_DIRECTORY);
 	tryTo(() => mkdirSync(probe, { mode: 0o700 }));
-}
-
-/** @returns whether it was done */
-function tryTo(work: () => void): boolean {
-	try {
-		work();
-		return true;
-	} catch (error) {
-		if (!REFUSALS.has((error as NodeJS.ErrnoException).code)) throw error;
-		return false;
-	}
-}
-
-/** Runs file system work and turns its errors into errors with a remedy. */
-function explain<Result>(path: string, work: () => Result): Result {
-	try {
-		return work();
-	} catch (error) {
-		throw failure(path, error);
-	}
-}
-
-function failure(path: string, error: unknown): SidecarError {
-	if (error instanceof SidecarError) return error;
-	const { code } = error as NodeJS.ErrnoException;
-	const detail = { value: path, reason: code ?? String(error), cause: error };
-	if (code === "ENOSPC" || code === "EDQUOT")
-		return new SidecarError("WORKSPACE_DISK_FULL", detail);
-	if (
-		code === "EACCES" ||
-		code === "EPERM" ||
-		code === "EROFS" ||
-		code === "EXDEV" ||
-		code === "EBUSY" ||
-		code === "ETXTBSY"
-	)
-		return new SidecarError("WORKSPACE_READ_ONLY", detail);
-	if (code === "ENOTDIR" || code === "EEXIST")
-		return new SidecarError("WORKSPACE_NOT_DIRECTORY", detail);
-	return systemRefusal(error, path) ?? new SidecarError("INTERNAL", detail);
 }

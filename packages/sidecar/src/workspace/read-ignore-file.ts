@@ -26,10 +26,10 @@ const MAX_BYTES = 1024 * 1024;
 export function lookAtIgnoreFile(root: Root): IgnoreFile {
 	try {
 		const named = lstatPath(root, IGNORE_FILE);
-		const target = named?.type === "link" ? statOf(placeOf(root)) : named;
+		const target = named?.type === "link" ? statOf(placeOfIgnoreFile(root)) : named;
 		return { named, target };
 	} catch (error) {
-		throw unusable(root, error);
+		throw ignoreFileUnusable(root, error);
 	}
 }
 
@@ -44,28 +44,31 @@ function isSame(a: Stat | undefined, b: Stat | undefined): boolean {
 /** Its text; undefined if there is no such file. @throws SidecarError IGNORE_FILE_UNUSABLE */
 export function readIgnoreFile(root: Root): string | undefined {
 	try {
-		return lstatPath(root, IGNORE_FILE) === undefined ? undefined : textOf(readAll(placeOf(root)));
+		return lstatPath(root, IGNORE_FILE) === undefined
+			? undefined
+			: textOf(readAll(placeOfIgnoreFile(root)));
 	} catch (error) {
-		throw unusable(root, error);
+		throw ignoreFileUnusable(root, error);
 	}
 }
 
 /** Bytes that are not UTF-8 match names on the disk that contain them. */
 function textOf(bytes: Buffer): string {
-	if (bytes.includes(0)) throw new Unusable("it contains NUL bytes, so it is not UTF-8 text");
+	if (bytes.includes(0))
+		throw new UnusableIgnoreFile("it contains NUL bytes, so it is not UTF-8 text");
 	const text = decodeName(bytes);
 	return text.startsWith("\ufeff") ? text.slice(1) : text;
 }
 
 /** The reason it cannot be used, for people. */
-class Unusable extends Error {}
+export class UnusableIgnoreFile extends Error {}
 
-/** The file's real location. */
-function placeOf(root: Root): string {
+/** The file's real location, in the workspace. */
+export function placeOfIgnoreFile(root: Root): string {
 	const main = realpathSync.native(mainOf(root));
 	const place = realpathSync.native(`${main}/${IGNORE_FILE}`);
 	if (place.startsWith(main === "/" ? "/" : `${main}/`)) return place;
-	throw new Unusable(`it is a link to ${place}, outside the workspace`);
+	throw new UnusableIgnoreFile(`it is a link to ${place}, outside the workspace`);
 }
 
 function readAll(place: string): Buffer {
@@ -75,9 +78,11 @@ function readAll(place: string): Buffer {
 	try {
 		const stat = toStat(fstatSync(fd, { bigint: true }));
 		if (stat.type !== "file")
-			throw new Unusable(stat.type === "dir" ? "it is a directory" : "it is not a regular file");
+			throw new UnusableIgnoreFile(
+				stat.type === "dir" ? "it is a directory" : "it is not a regular file",
+			);
 		if (stat.size > MAX_BYTES)
-			throw new Unusable(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
+			throw new UnusableIgnoreFile(`it has ${stat.size} bytes, more than ${MAX_BYTES}`);
 		const bytes = Buffer.alloc(MAX_BYTES);
 		return bytes.subarray(0, readFully(fd, bytes, 0));
 	} finally {
@@ -85,10 +90,10 @@ function readAll(place: string): Buffer {
 	}
 }
 
-function unusable(root: Root, error: unknown): SidecarError {
+export function ignoreFileUnusable(root: Root, error: unknown): SidecarError {
 	const { code, message } = error as NodeJS.ErrnoException;
 	const reason =
-		error instanceof Unusable
+		error instanceof UnusableIgnoreFile
 			? message
 			: code === "ENOENT"
 				? "it is a link that leads nowhere"

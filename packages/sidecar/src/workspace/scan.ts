@@ -44,6 +44,17 @@ export interface ScanOptions {
 	readonly signal?: AbortSignal | undefined;
 }
 
+/** What a walk reports. Slices of the event loop run in between. */
+export interface Visitor {
+	/** A file, a directory or a link, "" for the workspace itself; a directory before its content. */
+	onEntry(path: string, stat: Stat): void;
+	/**
+	 * Everything in the directory was reported, or it could not be listed. `isGone`: it vanished
+	 * after it was reported.
+	 */
+	onListed(directory: string, isGone: boolean): void;
+}
+
 export interface ScanResult {
 	/**
 	 * Files, directories and links, "" for the workspace itself. A directory precedes its content.
@@ -57,22 +68,39 @@ const ENTRIES_PER_LOOK = 64;
 
 /**
  * @param root absolute
- * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE (of the workspace itself); the
- * signal's reason
+ * @throws SidecarError as `walk`
  */
 export async function scan(
 	root: Root,
 	filter: Filter,
 	options: ScanOptions = {},
 ): Promise<ScanResult> {
-	const { below = "", sliceMs = 5, signal } = options;
 	const stats = new Map<string, Stat>();
+	const onListed = (directory: string, isGone: boolean) => {
+		if (isGone) stats.delete(directory);
+	};
+	const onEntry = (path: string, stat: Stat) => void stats.set(path, stat);
+	return { stats, problems: await walk(root, filter, { onEntry, onListed }, options) };
+}
+
+/**
+ * A scan that keeps nothing: its memory does not grow with the tree.
+ * @throws SidecarError WORKSPACE_NOT_DIRECTORY, WORKSPACE_UNREADABLE (of the workspace itself); the
+ * signal's reason
+ */
+export async function walk(
+	root: Root,
+	filter: Filter,
+	visitor: Visitor,
+	options: ScanOptions = {},
+): Promise<Problem[]> {
+	const { below = "", sliceMs = 5, signal } = options;
 	const problems: Problem[] = [];
 	const pending: string[] = [];
 	const visit = (path: string) => {
 		const stat = look(root, path, problems);
 		if (stat === undefined || !isStored(root, path, stat, filter, problems)) return;
-		stats.set(path, stat);
+		visitor.onEntry(path, stat);
 		if (stat.type === "dir") pending.push(path);
 	};
 
@@ -85,13 +113,14 @@ export async function scan(
 	for (let directory = pending.pop(); directory !== undefined; directory = pending.pop()) {
 		const names = list(root, directory, problems);
 		if (names === undefined) {
-			if (directory !== "") stats.delete(directory);
+			visitor.onListed(directory, directory !== "");
 			continue;
 		}
 		for (let i = 0; i < names.length; i++) {
 			visit(joinPath(directory, names[i] ?? ""));
 			if (i % ENTRIES_PER_LOOK === 0 && slice.isOver) await slice.next(signal);
 		}
+		visitor.onListed(directory, false);
 	}
 	const unreadableRoot = problems.find(
 		({ path, reason }) => path === "" && reason === "unreadable",
@@ -101,7 +130,7 @@ export async function scan(
 			value: mainOf(root),
 			reason: unreadableRoot.code ?? "EIO",
 		});
-	return { stats, problems };
+	return problems;
 }
 
 /**

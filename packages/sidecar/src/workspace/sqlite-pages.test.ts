@@ -1,4 +1,13 @@
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+	closeSync,
+	mkdirSync,
+	openSync,
+	readFileSync,
+	rmSync,
+	statSync,
+	writeFileSync,
+	writeSync,
+} from "node:fs";
 import { DatabaseSync } from "node:sqlite";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import fc from "fast-check";
@@ -23,6 +32,7 @@ interface Picture {
 	readonly seen: SeenPages | undefined;
 	/** Number of those bytes that were read; the rest is from the picture before. */
 	readonly read: number;
+	readonly isAfterCheckpoint: boolean;
 }
 
 /**
@@ -43,7 +53,8 @@ async function take(root: string, before: Picture | undefined): Promise<Picture 
 			else return undefined;
 			await nextTurn();
 		}
-		return pages.isOneMoment() ? { bytes, seen: pages.seen, read } : undefined;
+		const { seen, isAfterCheckpoint } = pages;
+		return pages.isOneMoment() ? { bytes, seen, read, isAfterCheckpoint } : undefined;
 	} finally {
 		pages.close();
 	}
@@ -57,14 +68,20 @@ async function copied(root: string, temp: string): Promise<Buffer> {
 	return bytes;
 }
 
-/** Runs its input line by line: SQL, or "close"; a later line opens the database again. */
+/**
+ * Runs its input line by line: SQL, "close" (a later line opens the database again), or "other" (a
+ * second connection opens or closes: with one the log's index survives a close).
+ */
 const TELLTALE = `
-	let db;
+	let db, other;
 	say("started");
 	for (let text = await line(); text !== undefined; text = await line()) {
 		try {
 			if (text === "close") { db?.close(); db = undefined; }
-			else {
+			else if (text === "other") {
+				if (other === undefined) { other = new DatabaseSync(args[0]); other.prepare("SELECT count(*) FROM t").get(); }
+				else { other.close(); other = undefined; }
+			} else {
 				db ??= new DatabaseSync(args[0], { timeout: 10_000 });
 				db.exec("PRAGMA synchronous = OFF; PRAGMA cache_size = 5");
 				db.exec(text);
@@ -118,7 +135,7 @@ const anyStep = fc.oneof(
 			"CREATE INDEX IF NOT EXISTS i ON t(text)",
 		),
 	},
-	{ weight: 2, arbitrary: fc.constant("close") },
+	{ weight: 2, arbitrary: fc.constantFrom("close", "other", "kill") },
 	{
 		weight: 1,
 		arbitrary: fc.constantFrom("PRAGMA journal_mode = DELETE", "PRAGMA journal_mode = WAL"),
@@ -131,6 +148,7 @@ describe("reading a database in place", () => {
 	}, async () => {
 		let inPlace = 0;
 		let spared = 0;
+		let checkpoints = 0;
 		await fc.assert(
 			fc.asyncProperty(
 				fc.constantFrom(512, 4096, 65_536),
@@ -139,7 +157,7 @@ describe("reading a database in place", () => {
 				async (pageSize, vacuum, steps) => {
 					const { root, temp } = places();
 					const file = `${root}/x.db`;
-					const child = startNode(TELLTALE, file);
+					let child = startNode(TELLTALE, file);
 					await child.line();
 					await tell(
 						child,
@@ -148,7 +166,11 @@ describe("reading a database in place", () => {
 					await tell(child, `${rows(100, 300)}; PRAGMA wal_checkpoint(TRUNCATE)`);
 					let before: Picture | undefined;
 					for (const [step, isLooked] of steps) {
-						await tell(child, step);
+						if (step === "kill") {
+							await child.kill("SIGKILL");
+							child = startNode(TELLTALE, file);
+							await child.line();
+						} else await tell(child, step);
 						if (!isLooked) continue;
 						await settle(file);
 						const expected = await copied(root, temp);
@@ -159,6 +181,7 @@ describe("reading a database in place", () => {
 						expect(picture.bytes.equals(expected), step).toBe(true);
 						inPlace++;
 						spared += picture.bytes.length - picture.read;
+						if (picture.isAfterCheckpoint) checkpoints++;
 						before = picture;
 					}
 					await child.kill("SIGKILL");
@@ -168,6 +191,7 @@ describe("reading a database in place", () => {
 		);
 		expect(inPlace).toBeGreaterThan(20);
 		expect(spared).toBeGreaterThan(0);
+		expect(checkpoints).toBeGreaterThan(0);
 	});
 
 	// @id sqlite-pages-under-load
@@ -216,6 +240,120 @@ describe("reading a database in place", () => {
 		}
 		expect(goneOn).toBeGreaterThan(0);
 	});
+
+	/** A database of 100 rows and more, as a picture, beside its writer; one row was just committed. */
+	async function begin(): Promise<{ root: string; child: Child; before: Picture }> {
+		const { root } = places();
+		const file = `${root}/x.db`;
+		const child = startNode(TELLTALE, file);
+		await child.line();
+		await tell(
+			child,
+			`PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0; CREATE TABLE t(id INTEGER PRIMARY KEY, text); ${rows(200, 1_500)}; PRAGMA wal_checkpoint(RESTART)`,
+		);
+		// The next frame is the first of a round.
+		for (let i = 0; i < 3; i++) await tell(child, UPDATE);
+		await settle(file);
+		const before = await take(root, undefined);
+		if (before === undefined) throw new Error("it must be readable in place");
+		return { root, child, before };
+	}
+	const UPDATE =
+		"PRAGMA wal_autocheckpoint = 0; UPDATE t SET text = hex(randomblob(1500)) WHERE id = 7";
+	const SECOND = UPDATE.replace("id = 7", "id IN (100, 150)");
+
+	async function next(root: string, before: Picture): Promise<Picture> {
+		await settle(`${root}/x.db`);
+		const picture = await take(root, before);
+		if (picture === undefined) throw new Error("it must be readable in place");
+		const { temp } = places();
+		expect(picture.bytes.equals(await copied(root, temp))).toBe(true);
+		return picture;
+	}
+
+	// @id sqlite-pages-after-checkpoint
+	test.each([
+		["a checkpoint", [UPDATE, "PRAGMA wal_checkpoint(PASSIVE)"]],
+		["a checkpoint, and commits after it", ["PRAGMA wal_checkpoint(PASSIVE)", SECOND]],
+		["the log started over", [SECOND, "PRAGMA wal_checkpoint(PASSIVE)", UPDATE]],
+		["the log was truncated, with nothing new in it", ["PRAGMA wal_checkpoint(TRUNCATE)"]],
+	])("reads only changed pages after a checkpoint: %s", async (_, steps) => {
+		const { root, child, before } = await begin();
+		for (const step of steps) await tell(child, step);
+		const picture = await next(root, before);
+		expect(picture.isAfterCheckpoint).toBe(true);
+		expect(picture.read).toBeLessThanOrEqual(6 * CHUNK);
+		await tell(child, SECOND);
+		await tell(child, "PRAGMA wal_checkpoint(PASSIVE)");
+		const further = await next(root, picture);
+		expect(further.read).toBeLessThanOrEqual(6 * CHUNK);
+		// The log starts over, and nothing has written to the file.
+		await tell(child, UPDATE);
+		expect((await next(root, further)).read).toBeLessThanOrEqual(6 * CHUNK);
+	});
+
+	// @id sqlite-pages-incomplete
+	test.each([
+		["commits were truncated away", [SECOND, "PRAGMA wal_checkpoint(TRUNCATE)", UPDATE]],
+		[
+			"a later round of the log overwrote commits",
+			[SECOND, "PRAGMA wal_checkpoint(PASSIVE)", UPDATE, UPDATE, UPDATE, UPDATE],
+		],
+		[
+			"two rounds have passed",
+			[
+				...[SECOND, "PRAGMA wal_checkpoint(PASSIVE)"],
+				...[UPDATE, "PRAGMA wal_checkpoint(PASSIVE)"],
+				UPDATE,
+			],
+		],
+		["the index was rebuilt", [SECOND, "kill", UPDATE, "PRAGMA wal_checkpoint(PASSIVE)"]],
+		["something else wrote to the file", ["write"]],
+	])("reads everything if commits may be unknown: %s", async (_, steps) => {
+		let { root, child, before } = await begin();
+		const file = `${root}/x.db`;
+		for (const step of steps) {
+			if (step === "write") overwrite(file);
+			else if (step === "kill") {
+				await child.kill("SIGKILL");
+				child = startNode(TELLTALE, file);
+				await child.line();
+			} else await tell(child, step);
+		}
+		const picture = await next(root, before);
+		expect(picture.read).toBe(picture.bytes.length);
+	});
+
+	// @id sqlite-pages-rebuilt-index
+	test("reads everything if the count of commits began at 0: the index may have been rebuilt", async () => {
+		let { root, child } = await begin();
+		const file = `${root}/x.db`;
+		const again = async () => {
+			await child.kill("SIGKILL");
+			child = startNode(TELLTALE, file);
+			await child.line();
+			await tell(child, "PRAGMA wal_autocheckpoint = 0; SELECT count(*) FROM t");
+		};
+		await again();
+		await settle(file);
+		const before = await take(root, undefined);
+		if (before === undefined) throw new Error("it must be readable in place");
+		await child.kill("SIGKILL");
+		overwrite(file);
+		await again();
+		await tell(child, UPDATE);
+		await tell(child, "PRAGMA wal_checkpoint(PASSIVE)");
+		const picture = await next(root, before);
+		expect(picture.read).toBe(picture.bytes.length);
+	});
+
+	/** Changes the last page, as no SQLite does. */
+	function overwrite(file: string): void {
+		const bytes = readFileSync(file);
+		const fd = openSync(file, "r+");
+		writeSync(fd, Buffer.alloc(8, 0xee), 0, 8, bytes.length - 8);
+		closeSync(fd);
+	}
 
 	test("is refused in rollback mode, and for a file that is not a database", async () => {
 		const { root } = places();

@@ -10,7 +10,13 @@
  *
  * Why an earlier read tells what is unchanged (`mayDiffer`): nothing has written to the file since,
  * and the log continues from the exact frame at which that read ended. So only pages with a later
- * frame differ. If in doubt, everything may differ.
+ * frame differ. Or checkpoints have written to the file, and every commit since is known: as many as
+ * the log's index counts, in this round of the log and in what is left of the round before. Then
+ * only their pages differ. If in doubt, everything may differ.
+ *
+ * Not guaranteed: detecting at once that something other than SQLite wrote to the file while SQLite
+ * had it open, if a checkpoint wrote to it as well. Such a write corrupts the database. The reader
+ * compares a part of what is unchanged (`isAfterCheckpoint`) and calls `distrust` if it is not.
  *
  * The bytes equal those of `snapshotSqlite`. Not for databases that are cleaned, and not in
  * rollback mode, where a read transaction blocks every writer.
@@ -19,7 +25,7 @@
 import { fstatSync } from "node:fs";
 import type { DatabaseSync } from "node:sqlite";
 import type { Root } from "../path.ts";
-import { closeGuarded, isInPlace, openGuarded, pin } from "./guarded-open.ts";
+import { closeGuarded, descriptorAt, isInPlace, openGuarded, pin } from "./guarded-open.ts";
 import { readFully } from "./read-fully.ts";
 import { COUNTERS, openForReading, type Source } from "./sqlite.ts";
 import {
@@ -30,20 +36,29 @@ import {
 	SQLITE_HEADER_BYTES,
 } from "./sqlite-file.ts";
 import { lstatPath, type Stat, sameStat, toStat } from "./stat.ts";
-import { isSame, NO_WAL, pageOffset, readWal, type WalPosition } from "./wal.ts";
+import { isSame, NO_WAL, pageOffset, readOn, readWal, type WalPosition } from "./wal.ts";
+import { isNextRound, readWalIndex, type WalIndex } from "./wal-index.ts";
 
 /** The state recorded by an earlier read of the same database. */
 export interface SeenPages {
 	readonly file: Stat;
 	readonly walIno: bigint;
 	readonly wal: WalPosition;
+	/** Undefined: nothing is known once the file changes. */
+	readonly index: WalIndex | undefined;
 	readonly pageCount: number;
+	/** Where the reader's next comparison begins. */
+	readonly comparedTo: number;
 }
 
 export interface PagesInPlace {
 	readonly sizeBytes: number;
 	/** May bytes in this range differ from what was read when `before` was recorded? */
 	mayDiffer(offset: number, length: number): boolean;
+	/** What is unchanged is known although the file was written to. */
+	readonly isAfterCheckpoint: boolean;
+	/** From now on everything may differ. */
+	distrust(): void;
 	/** Fills `into` with the bytes from `offset`. False if they cannot be read. */
 	read(into: Buffer, offset: number): boolean;
 	/** Queries the state that is read. Undefined if no process has the database open. */
@@ -60,6 +75,8 @@ export interface PagesInPlace {
  * pages, 6 MB of memory.
  */
 const MAX_REMEMBERED = 65_536;
+/** Reads of a log that another process writes, until its index agrees. */
+const INDEX_TRIES = 3;
 /** No page contains this byte: SQLite uses it for locks. */
 const LOCK_BYTE = 0x40000000;
 
@@ -142,6 +159,78 @@ function pageSizeIn(header: Buffer): number {
 	return size === 1 ? 65_536 : size;
 }
 
+/** What changed since an earlier read. */
+interface Since {
+	readonly pages: ReadonlySet<number>;
+	/** Of the earlier read; later pages are new. */
+	readonly pageCount: number;
+	readonly isAfterCheckpoint?: boolean;
+}
+
+function pagesFrom({ pages }: WalPosition, firstFrame: number): Set<number> {
+	const later = new Set<number>();
+	for (const [page, frame] of pages) if (frame >= firstFrame) later.add(page);
+	return later;
+}
+
+/** The log, and its index if that belongs to the same commit. */
+async function readLog(
+	{ root, path }: Source,
+	fd: number,
+	pageSize: number,
+	from: WalPosition | undefined,
+): Promise<{ readonly position: WalPosition; readonly index: WalIndex | undefined } | undefined> {
+	const indexFd = descriptorAt(root, `${path}-shm`);
+	let position = await readWal(fd, pageSize, from);
+	for (let tries = 1; position !== undefined; tries++) {
+		const index = indexFd === undefined ? undefined : readWalIndex(indexFd, position);
+		if (index !== undefined || indexFd === undefined || tries === INDEX_TRIES)
+			return { position, index };
+		position = await readWal(fd, pageSize, position);
+	}
+	return undefined;
+}
+
+/**
+ * The pages of all commits since `before`, if it is certain that only checkpoints of known commits
+ * wrote to the file. A log that was rebuilt, or rounds and frames that are gone, leave the index with
+ * another count.
+ */
+async function sinceCheckpoint(
+	before: SeenPages,
+	file: Stat,
+	wal: { readonly fd: number; readonly stat: Stat } | undefined,
+	pageSize: number,
+	position: WalPosition,
+	index: WalIndex | undefined,
+): Promise<Since | undefined> {
+	if (wal === undefined || index === undefined || before.index === undefined) return undefined;
+	const isSameFile =
+		before.file.ino === file.ino && before.file.dev === file.dev && before.walIno === wal.stat.ino;
+	// A count that begins at 0 could be that of an index that was rebuilt.
+	if (!isSameFile || before.index.change === 0) return undefined;
+	let pages: Set<number>;
+	let commits: number;
+	let isCheckpointed: boolean;
+	if (index.salts.equals(before.index.salts)) {
+		if (!isSame(wal.fd, before.wal, pageSize)) return undefined;
+		pages = pagesFrom(position, before.wal.frames);
+		commits = position.commits - before.wal.commits;
+		isCheckpointed = index.backfilled > before.index.backfilled;
+	} else if (isNextRound(before.index.salts, index.salts)) {
+		const rest = await readOn(wal.fd, pageSize, before.wal);
+		pages = pagesFrom(rest, before.wal.frames);
+		for (const page of position.pages.keys()) pages.add(page);
+		commits = rest.commits - before.wal.commits + position.commits;
+		isCheckpointed = before.index.backfilled < rest.frames || index.backfilled > 0;
+	} else return undefined;
+	const isWritten = !sameStat(before.file, file);
+	// Without a checkpoint, something else wrote to the file.
+	if (isWritten && !isCheckpointed) return undefined;
+	if (before.index.change + commits !== index.change) return undefined;
+	return { pages, pageCount: before.pageCount, isAfterCheckpoint: isWritten };
+}
+
 class Pages implements PagesInPlace {
 	readonly sizeBytes: number;
 	readonly seen: SeenPages | undefined;
@@ -157,7 +246,7 @@ class Pages implements PagesInPlace {
 	readonly #file: Stat;
 	readonly #wal: WalPosition;
 	readonly #pageSize: number;
-	readonly #before: SeenPages | undefined;
+	#since: Since | undefined;
 
 	private constructor(options: {
 		source: Source;
@@ -166,7 +255,7 @@ class Pages implements PagesInPlace {
 		wal: WalPosition;
 		pageSize: number;
 		pageCount: number;
-		before: SeenPages | undefined;
+		since: Since | undefined;
 		seen: SeenPages | undefined;
 		close: () => void;
 		live: DatabaseSync | undefined;
@@ -176,7 +265,7 @@ class Pages implements PagesInPlace {
 		this.#file = options.file;
 		this.#wal = options.wal;
 		this.#pageSize = options.pageSize;
-		this.#before = options.before;
+		this.#since = options.since;
 		this.sizeBytes = options.pageCount * options.pageSize;
 		this.seen = options.seen;
 		this.close = options.close;
@@ -203,11 +292,18 @@ class Pages implements PagesInPlace {
 			before !== undefined &&
 			sameStat(before.file, file) &&
 			(before.wal.frames === 0 || isSameLog());
-		const position =
+		const read =
 			wal === undefined
-				? NO_WAL
-				: await readWal(wal.fd, pageSize, isGoingOn ? before.wal : undefined);
-		if (position === undefined) return undefined;
+				? { position: NO_WAL, index: undefined }
+				: await readLog(source, wal.fd, pageSize, isSameLog() ? before?.wal : undefined);
+		if (read === undefined) return undefined;
+		const { position, index } = read;
+		const since =
+			before === undefined
+				? undefined
+				: isGoingOn
+					? { pages: pagesFrom(position, before.wal.frames), pageCount: before.pageCount }
+					: await sinceCheckpoint(before, file, wal, pageSize, position, index);
 		const pageCount = position.frames === 0 ? pageCountInFile : position.pageCount;
 		const isRememberable = isStable(file) && position.pages.size <= MAX_REMEMBERED;
 		return new Pages({
@@ -217,22 +313,36 @@ class Pages implements PagesInPlace {
 			wal: position,
 			pageSize,
 			pageCount,
-			before: isGoingOn ? before : undefined,
+			since,
 			seen: isRememberable
-				? { file, walIno: wal?.stat.ino ?? 0n, wal: position, pageCount }
+				? {
+						file,
+						walIno: wal?.stat.ino ?? 0n,
+						wal: position,
+						index,
+						pageCount,
+						comparedTo: before?.comparedTo ?? 0,
+					}
 				: undefined,
 			close,
 			live,
 		});
 	}
 
+	get isAfterCheckpoint(): boolean {
+		return this.#since?.isAfterCheckpoint === true;
+	}
+
+	distrust(): void {
+		this.#since = undefined;
+	}
+
 	mayDiffer(offset: number, length: number): boolean {
-		const before = this.#before;
-		if (before === undefined || offset + length > before.pageCount * this.#pageSize) return true;
-		for (const page of this.#pagesIn(offset, length)) {
-			const frame = this.#wal.pages.get(page);
-			if (frame !== undefined && frame >= before.wal.frames) return true;
-		}
+		const since = this.#since;
+		if (since === undefined || offset + length > since.pageCount * this.#pageSize) return true;
+		const last = Math.ceil((offset + length) / this.#pageSize);
+		for (let page = Math.floor(offset / this.#pageSize) + 1; page <= last; page++)
+			if (since.pages.has(page)) return true;
 		return false;
 	}
 

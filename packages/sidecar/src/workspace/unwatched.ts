@@ -91,7 +91,19 @@ export async function findUnwatched(
 
 /** What a watcher's error code means for its directories; undefined if they are still watched. */
 export function noWatchReason(code: string): string | undefined {
-	return NO_WATCH.has(code) ? `${code}: the kernel refused the watch` : undefined;
+	if (!NO_WATCH.has(code)) return undefined;
+	// One watch for each directory, of all processes of this user.
+	const why =
+		code === "ENOSPC" ? `: all of fs.inotify.max_user_watches${maxWatches()} are used` : "";
+	return `${code}: the kernel refused the watch${why}`;
+}
+
+function maxWatches(): string {
+	try {
+		return ` (${readFileSync("/proc/sys/fs/inotify/max_user_watches", "utf8").trim()})`;
+	} catch {
+		return "";
+	}
 }
 
 function sharedReason(directory: string): string | undefined {

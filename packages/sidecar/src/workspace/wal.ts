@@ -26,6 +26,8 @@ export interface WalPosition {
 	readonly header: Buffer;
 	/** Number of frames before this position; 0 = none. */
 	readonly frames: number;
+	/** Number of commits among them. */
+	readonly commits: number;
 	/** The header of the newest of them. */
 	readonly lastFrame: Buffer;
 	/** Of the database, in pages, as of that commit; 0 if there is none. */
@@ -38,6 +40,7 @@ export interface WalPosition {
 export const NO_WAL: WalPosition = {
 	header: Buffer.alloc(0),
 	frames: 0,
+	commits: 0,
 	lastFrame: Buffer.alloc(0),
 	pageCount: 0,
 	pages: new Map(),
@@ -67,6 +70,30 @@ export async function readWal(
 		return await readFrames(fd, pageSize, start, sum);
 	sum.resume(from.lastFrame);
 	return await readFrames(fd, pageSize, from, sum);
+}
+
+/**
+ * Reads on from a position in a log that has started over since. Its frames stay in the file until
+ * new ones overwrite them.
+ */
+export async function readOn(
+	fd: number,
+	pageSize: number,
+	from: WalPosition,
+): Promise<WalPosition> {
+	const sum = new Checksum();
+	if (from.frames > 0) sum.resume(from.lastFrame);
+	else if (from.header.length === WAL_HEADER_BYTES) sum.add(from.header.subarray(0, 24));
+	else return from;
+	return await readFrames(fd, pageSize, from, sum);
+}
+
+/** The parts of a log's header and last frame that its index repeats. */
+export function bytesOfLog({ header, lastFrame }: WalPosition): {
+	readonly logSalts: Buffer;
+	readonly lastChecksum: Buffer;
+} {
+	return { logSalts: header.subarray(16, 24), lastChecksum: lastFrame.subarray(16, 24) };
 }
 
 /**
@@ -107,7 +134,7 @@ async function readFrames(
 	const buffer = Buffer.allocUnsafeSlow(perRead * frameBytes);
 	const pages = new Map(from.pages);
 	const open = new Map<number, number>();
-	let { frames, lastFrame, pageCount } = from;
+	let { frames, commits, lastFrame, pageCount } = from;
 	const slice = new Slice();
 	for (let at = frames; ; ) {
 		const count = Math.floor(readFully(fd, buffer, frameOffset(at, pageSize)) / frameBytes);
@@ -115,20 +142,21 @@ async function readFrames(
 			const frame = buffer.subarray(i * frameBytes, (i + 1) * frameBytes);
 			const page = frame.readUInt32BE(0);
 			if (page === 0 || frame.compare(header, 16, 24, 8, 16) !== 0)
-				return { header, frames, lastFrame, pageCount, pages };
+				return { header, frames, commits, lastFrame, pageCount, pages };
 			sum.add(frame.subarray(0, 8));
 			sum.add(frame.subarray(FRAME_HEADER_BYTES));
-			if (!sum.isAt(frame, 16)) return { header, frames, lastFrame, pageCount, pages };
+			if (!sum.isAt(frame, 16)) return { header, frames, commits, lastFrame, pageCount, pages };
 			open.set(page, at);
 			const committed = frame.readUInt32BE(4);
 			if (committed === 0) continue;
 			for (const [each, newest] of open) pages.set(each, newest);
 			open.clear();
 			frames = at + 1;
+			commits++;
 			pageCount = committed;
 			lastFrame = Buffer.from(frame.subarray(0, FRAME_HEADER_BYTES));
 		}
-		if (count < perRead) return { header, frames, lastFrame, pageCount, pages };
+		if (count < perRead) return { header, frames, commits, lastFrame, pageCount, pages };
 		if (slice.isOver) await slice.next();
 	}
 }

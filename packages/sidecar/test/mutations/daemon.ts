@@ -22,8 +22,8 @@ export const DAEMON: readonly Mutation[] = [
 		id: "survivor-before-restore",
 		rule: "a survivor ends before anything is restored",
 		file: "src/daemon/daemon.ts",
-		find: "			await endSurvivors({ stateDir, workspace, logger: this.#logger, signal: stop });",
-		replace: "			void [stateDir, workspace, endSurvivors];",
+		find: "			beforeRestore: async () => await endSurvivors(survivors),",
+		replace: "			beforeRestore: async () => void [endSurvivors, survivors],",
 		test: "survivor-ends-when-told",
 	},
 	{

@@ -110,7 +110,7 @@ export const MOUNTS: readonly Mutation[] = [
 		id: "overlay-copy-up",
 		rule: "overlayfs: a directory of the image is copied up before its identity is read",
 		file: "src/workspace/materialize.ts",
-		find: "				copyUp(directory);",
+		find: "				if (!isForeign) copyUp(directory);",
 		replace: "				void copyUp;",
 		test: "overlay-directory",
 	},

@@ -65,8 +65,8 @@ export const STATE: readonly Mutation[] = [
 		id: "linked-ignore-file",
 		rule: "an ignore file behind a link is honoured",
 		file: "src/workspace/read-ignore-file.ts",
-		find: "		return lstatPath(root, IGNORE_FILE) === undefined ?",
-		replace: '		return lstatPath(root, IGNORE_FILE)?.type !== "file" ?',
+		find: "		return lstatPath(root, IGNORE_FILE) === undefined\n",
+		replace: '		return lstatPath(root, IGNORE_FILE)?.type !== "file"\n',
 		test: "linked-ignore-file",
 	},
 	{

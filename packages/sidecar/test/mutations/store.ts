@@ -50,11 +50,27 @@ export const STORE: readonly Mutation[] = [
 		test: "s3-507-store-full",
 	},
 	{
+		id: "half-document",
+		rule: "half a listing is not a listing",
+		file: "src/store/s3-xml.ts",
+		find: "return open.length === 1 && top.text",
+		replace: "return top.text",
+		test: "s3-half-document",
+	},
+	{
 		id: "doubtful-refusal",
 		rule: "a refusal without the store's own code is certain only where its status says so",
 		file: "src/store/s3-refusal.ts",
 		find: "(CERTAIN_WITH_CODE.has(status) && failure.hasCode)",
 		replace: "CERTAIN_WITH_CODE.has(status)",
 		test: "s3-400-page-unknown",
+	},
+	{
+		id: "mistyped-store",
+		rule: "a file:// store below a missing directory is not created unasked",
+		file: "src/library/store-place.ts",
+		find: "	return isDefault ? undefined : parent;",
+		replace: "	return isDefault || !create ? undefined : parent;",
+		test: "mistyped-store",
 	},
 ];

@@ -2,13 +2,16 @@ import { AGENT } from "./agent.ts";
 import { CAPTURE } from "./capture.ts";
 import { DAEMON } from "./daemon.ts";
 import { DISPLACED } from "./displaced.ts";
+import { HISTORY } from "./history.ts";
 import { MODEL } from "./model.ts";
 import { MOUNTS } from "./mounts.ts";
 import { OPENCLAW } from "./openclaw.ts";
 import { PROFILE } from "./profile.ts";
 import { PROOF } from "./proof.ts";
+import { START } from "./start.ts";
 import { STATE } from "./state.ts";
 import { STORE } from "./store.ts";
+import { UI } from "./ui.ts";
 
 /** The rules that keep bytes safe: what it takes to switch each off, and the test that notices. */
 export interface Mutation {
@@ -23,14 +26,24 @@ export interface Mutation {
 	readonly test: string;
 }
 
+/** @throws if the text to replace does not occur exactly once */
+export function mutantOf({ id, file, find, replace }: Mutation, source: string): string {
+	const [before = "", after, ...more] = source.split(find);
+	if (after === undefined || more.length > 0)
+		throw new Error(
+			`${id}: its text occurs ${source.split(find).length - 1} times in ${file}, not once`,
+		);
+	return before + replace + after;
+}
+
 export const MUTATIONS: readonly Mutation[] = [
 	{
 		id: "gate-after-restore",
 		rule: "the gate: no agent before a verified restore",
 		file: "src/daemon/daemon.ts",
-		find: "		const session = await Session.open({ ...this.#options, signal: stop });",
+		find: "		const session = await Session.open({",
 		replace: `		if (command.length > 0) await (await startConfigured({ ...this.#options, workspace: this.#options.root.main }, this.#logger)).exited;
-		const session = await Session.open({ ...this.#options, signal: stop });`,
+		const session = await Session.open({`,
 		test: "run-unreadable-log",
 	},
 	{
@@ -109,7 +122,7 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "wal-rows-are-dirty",
 		rule: "rows in a WAL make their database dirty",
 		file: "src/capture/find-changes.ts",
-		find: "else if (isDatabase(known) && known.database !== walFingerprint(root, path)) paths.push(path);",
+		find: "else if (isChangedDatabase(local, root, path)) paths.push(path);",
 		replace: "",
 		test: "wal-only-change",
 	},
@@ -125,9 +138,9 @@ export const MUTATIONS: readonly Mutation[] = [
 		id: "superseded-bytes-aside",
 		rule: "a superseded writer's bytes go below .recovered/ only",
 		file: "src/capture/flush.ts",
-		find: "\t\t\tconst quarantined = this.#writer.isSuperseded\n\t\t\t\t? this.#quarantined(capture, changed, raw)\n\t\t\t\t: undefined;",
+		find: "\t\t\tconst quarantined = this.#writer.isSuperseded\n\t\t\t\t? this.#quarantined(capture, changed, raw, room)\n\t\t\t\t: undefined;",
 		replace:
-			"\t\t\tconst quarantined =\n\t\t\t\tthis.#writer.head.seq < 0 ? this.#quarantined(capture, changed, raw) : undefined;",
+			"\t\t\tconst quarantined =\n\t\t\t\tthis.#writer.head.seq < 0 ? this.#quarantined(capture, changed, raw, room) : undefined;",
 		test: "newest-fence-owns-tree",
 	},
 	{
@@ -263,10 +276,13 @@ export const MUTATIONS: readonly Mutation[] = [
 	...PROOF,
 	...STATE,
 	...STORE,
+	...HISTORY,
 	...CAPTURE,
 	...PROFILE,
 	...MOUNTS,
 	...AGENT,
 	...OPENCLAW,
 	...MODEL,
+	...START,
+	...UI,
 ];

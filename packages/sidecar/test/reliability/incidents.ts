@@ -350,6 +350,7 @@ export const INCIDENTS: readonly Row[] = [
 		rule: "a file that exceeds a limit of the format is named with its size and the limit, and the rest is committed; `flush`, `status` and `run` exit 3. A test reaches each constant of `log/limits.ts`, as a writer and as a reader",
 		tests: [
 			"max-entries",
+			"left-out-stays",
 			"max-chunks",
 			"max-manifest-bytes",
 			"max-inline-bytes",

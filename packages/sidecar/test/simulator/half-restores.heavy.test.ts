@@ -18,4 +18,4 @@ it("restores that fail or are killed at any step lose no text", async () => {
 	}
 	// Each kind of event must have happened; otherwise the test proves nothing.
 	for (const [name, count] of Object.entries(sums)) expect(count, name).toBeGreaterThan(0);
-}, 120_000);
+});

@@ -24,7 +24,7 @@ it("volumes that come and go never count as deletions, and lose no text", async 
 	}
 	// Each kind of event must have happened; otherwise the test proves nothing.
 	for (const [name, count] of Object.entries(sums)) expect(count, name).toBeGreaterThan(0);
-}, 120_000);
+});
 
 /** Undefined if mounts are possible. With CI=true they must be. */
 function whyNoMounts(): string | undefined {

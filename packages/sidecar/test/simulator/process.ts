@@ -129,6 +129,7 @@ export class Process {
 			bootMs: () => this.#noted(() => this.#world.nowMs - this.#bootedAtMs),
 			sleep: (ms) =>
 				this.#call<void>("sleep", () => ({ afterMs: ms, outcome: { value: undefined } })),
+			hostName: "simulated",
 			randomBytes: (count) =>
 				this.#noted(() => Buffer.from(Array.from({ length: count }, () => this.#dice.below(256)))),
 		};

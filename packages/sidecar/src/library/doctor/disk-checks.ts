@@ -2,7 +2,7 @@
 import { accessSync, constants, existsSync, statfsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { SidecarError } from "../../errors.ts";
-import { humanBytes } from "../../telemetry/format.ts";
+import { count, humanBytes, plural } from "../../telemetry/format.ts";
 import { RESERVED_DIRECTORY } from "../../workspace/filter.ts";
 import { statOf } from "../../workspace/stat.ts";
 import { realPath } from "../place.ts";
@@ -40,7 +40,7 @@ export const workspace: Check = {
 			return problem(
 				new SidecarError("WORKSPACE_UNREADABLE", {
 					value: names.join(", "),
-					reason: `${unreadable.length} paths cannot be read, so they are not stored`,
+					reason: `${count(unreadable.length, "path")} cannot be read, so ${plural(unreadable.length, "it is", "they are")} not stored`,
 				}),
 			);
 		}
@@ -48,7 +48,7 @@ export const workspace: Check = {
 		const missing = [...others.values()].filter((directory) => statOf(directory) === undefined);
 		const made =
 			missing.length === 0 ? "" : `; missing, created by a restore: ${missing.join(", ")}`;
-		return ok(`${root}${roots}: ${stats.size} files and directories, readable and writable${made}`);
+		return ok(`${root}${roots}: ${count(stats.size, "path")}, readable and writable${made}`);
 	},
 };
 
@@ -143,7 +143,7 @@ export function classifySpace(
 	path: string,
 	{ freeBytes, freeInodes, inodes }: FreeSpace,
 ): CheckOutcome {
-	const found = `${humanBytes(freeBytes)} and ${inodes === 0 ? "any number of" : freeInodes} files free at ${path}`;
+	const found = `${humanBytes(freeBytes)} and ${inodes === 0 ? "any number of files" : count(freeInodes, "file")} free at ${path}`;
 	const hasInodes = (least: number) => inodes === 0 || freeInodes >= least;
 	if (freeBytes < LEAST_BYTES || !hasInodes(LEAST_INODES))
 		return problem(new SidecarError("WORKSPACE_DISK_FULL", { reason: `only ${found}` }));

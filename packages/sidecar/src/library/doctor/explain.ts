@@ -1,3 +1,4 @@
+import { didYouMean } from "../../config/suggest.ts";
 import { ERRORS, type ErrorCode, type ErrorSpec, SidecarError } from "../../errors.ts";
 import { PLATFORM_CODES } from "./platform-codes.ts";
 
@@ -34,7 +35,10 @@ export function explain(text: string): readonly [Explanation, ...Explanation[]] 
 	if (one !== undefined) return [one, ...more];
 	throw new SidecarError("USAGE", {
 		value: text.trim() === "" ? '""' : text,
-		reason: "it contains no known code",
+		reason: `it contains no known code${didYouMean(
+			text.trim(),
+			[...OWN, ...PLATFORM].map(([{ code }]) => code),
+		)}`,
 		remedy:
 			"docs/troubleshooting.md lists the codes; a log line has them as `code`, an error in [brackets]",
 	});

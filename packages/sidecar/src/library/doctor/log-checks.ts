@@ -1,14 +1,19 @@
 /** Checks the state of the log, and which process owns the workspace. */
 
+import { readdirSync } from "node:fs";
 import { readLog } from "../../commit/read-log.ts";
 import { askDaemon } from "../../daemon/control.ts";
 import { privatePath, readMarker } from "../../disk/base-marker.ts";
 import { ERRORS, type ErrorCode, SidecarError } from "../../errors.ts";
 import { durability } from "../../session/durability.ts";
 import { logStatus } from "../../session/status.ts";
-import { humanBytes, humanDuration } from "../../telemetry/format.ts";
-import type { DaemonReport } from "../status.ts";
-import { type Check, ok, problem, warning } from "./check.ts";
+import { count, humanBytes, humanDuration } from "../../telemetry/format.ts";
+import { RESERVED_DIRECTORY } from "../../workspace/filter.ts";
+import { IGNORE_FILE } from "../../workspace/ignore-file.ts";
+import { statOf } from "../../workspace/stat.ts";
+import { type DaemonReport, withFence } from "../status.ts";
+import { type Check, type CheckOutcome, ok, problem, warning } from "./check.ts";
+import type { DoctorContext } from "./patient.ts";
 import { credentials, endpoint, get, list } from "./store-checks.ts";
 
 export const logState: Check = {
@@ -23,12 +28,12 @@ export const logState: Check = {
 		const end = log.isClosed
 			? "closed in order"
 			: "not closed: its writer is running, or was interrupted";
-		const found = `commit ${log.seq}, ${age} old, ${end}; ${log.entries} files and directories, ${humanBytes(log.bytes)}`;
+		const found = `commit ${log.seq}, ${age} old, ${end}; ${count(log.files, "file")}, ${humanBytes(log.bytes)}`;
 		const files = quarantined.reduce((sum, one) => sum + one.files, 0);
 		if (files === 0) return ok(found);
 		return warning(
-			`${found}; ${files} files quarantined by ${quarantined.length} superseded writers`,
-			`\`openclaw-sidecar recover\` lists them and brings them back`,
+			`${found}; ${count(files, "file")} quarantined by ${count(quarantined.length, "superseded writer")}`,
+			"`openclaw-sidecar recover` lists what is quarantined, and brings it back",
 		);
 	},
 };
@@ -42,7 +47,7 @@ export const thisDisk: Check = {
 		const marker = readMarker(
 			privatePath(stateDir, { workspace, store: patient.storeUrl, namespace }),
 		);
-		if (marker === undefined) return ok("never restored from this log");
+		if (marker === undefined) return await ofUnknownDirectory(patient);
 		if (!marker.complete)
 			return warning("a restore was interrupted", "run `openclaw-sidecar restore` or `run` again");
 		return ok(`derives from ${marker.baseSeq === 0 ? "an empty log" : `commit ${marker.baseSeq}`}`);
@@ -51,19 +56,20 @@ export const thisDisk: Check = {
 
 export const owner: Check = {
 	name: "daemon",
-	look: async ({ settings: { stateDir, workspace } }) => {
+	look: async (patient) => {
+		const { stateDir, workspace } = patient.settings;
 		const daemon = (await askDaemon(stateDir, workspace, "status")) as DaemonReport | undefined;
 		if (daemon === undefined) return ok("no daemon runs for this workspace on this machine");
 		const {
 			pid,
 			phase,
-			superseded,
 			lastFlushError,
 			waiting = 0,
 			notTaken = [],
 			deferredDeletions = 0,
 			excluded = [],
 		} = daemon;
+		const { superseded } = withFence(daemon, await ownerOf(patient));
 		// Pending changes are committed within seconds, and are no reason for a warning.
 		const { exitStatus } = durability({
 			notDurable: notTaken.length,
@@ -81,8 +87,37 @@ export const owner: Check = {
 				remedy: lastFlushError.remedy,
 			};
 		}
-		const found = `process ${pid} is ${phase}; ${waiting} paths waiting, ${notTaken.length} not taken, ${deferredDeletions} deletions deferred, ${excluded.length} left out`;
+		const found = `process ${pid} is ${phase}; ${count(waiting, "path")} waiting, ${notTaken.length} not taken, ${count(deferredDeletions, "deletion")} deferred, ${excluded.length} left out`;
 		if (exitStatus === 0) return ok(found);
 		return warning(found, "`openclaw-sidecar status` names them and says why");
 	},
 };
+
+/** A directory with files of its own may have another's log by mistake. */
+async function ofUnknownDirectory(patient: DoctorContext): Promise<CheckOutcome> {
+	const { workspace } = patient.settings;
+	const holdsFiles =
+		statOf(workspace)?.type === "dir" &&
+		readdirSync(workspace).some((name) => name !== IGNORE_FILE && name !== RESERVED_DIRECTORY);
+	if (!holdsFiles) return ok("never restored from this log");
+	// If it cannot be listed, another check says so.
+	const seq = await patient.listing().then(
+		(listing) => listing.seq,
+		() => 0,
+	);
+	if (seq === 0) return ok("never restored from this log");
+	return warning(
+		`never restored from this log, but it holds files: \`run\` and \`restore\` replace those that differ from commit ${seq}`,
+		"if the log is another directory's, give this one its own --namespace or --store",
+	);
+}
+
+/** Undefined if the log cannot be read: other checks report that. */
+async function ownerOf(patient: DoctorContext): Promise<string | undefined> {
+	try {
+		const { head } = await readLog(await patient.store(), { signal: patient.options.signal });
+		return head.fence.writer;
+	} catch {
+		return undefined;
+	}
+}

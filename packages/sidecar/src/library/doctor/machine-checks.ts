@@ -2,6 +2,7 @@
 import { readFileSync } from "node:fs";
 import { SidecarError } from "../../errors.ts";
 import type { Roots } from "../../path.ts";
+import { count } from "../../telemetry/format.ts";
 import { loadFileTimes } from "../../workspace/file-times.ts";
 import type { Filter } from "../../workspace/filter.ts";
 import { statOf } from "../../workspace/stat.ts";
@@ -124,7 +125,7 @@ export function classifyInotify(
 	{ watches, queuedEvents, instances }: InotifyLimits,
 	directories: number,
 ) {
-	const state = `${directories} directories to watch, ${watches} watches allowed, ${queuedEvents} queued events, ${instances} instances`;
+	const state = `${count(directories, "directory", "directories")} to watch, ${count(watches, "watch", "watches")} allowed, ${count(queuedEvents, "queued event")}, ${count(instances, "instance")}`;
 	const raise = (name: string, to: number) =>
 		`raise it: sysctl fs.inotify.${name}=${to}; until then the sweep each minute finds what events miss`;
 	if (directories > watches / 2)

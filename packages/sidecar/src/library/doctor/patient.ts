@@ -19,6 +19,7 @@ import { WorkspaceFilter } from "../../workspace/workspace-filter.ts";
 import { type Coverage, coverageOf } from "../coverage.ts";
 import { openRoots } from "../open-roots.ts";
 import { connectionOf } from "../options.ts";
+import { requireParent } from "../store-place.ts";
 import { requireStoreOutside } from "../workspace-place.ts";
 
 export interface PatientOptions {
@@ -85,6 +86,7 @@ export class DoctorContext {
 			const { store } = this.options;
 			// The probes would be written into the workspace.
 			requireStoreOutside(this.settings, store?.url ?? this.settings.store);
+			if (store === undefined) requireParent(this.settings);
 			if (store === undefined) this.#opened = await openStore(this.settings.store, this.connection);
 			return namespaced((store ?? this.#opened) as ObjectStore, this.settings.namespace);
 		});

@@ -1,0 +1,77 @@
+import type { Mutation } from "./table.ts";
+
+/** Who may ask the page's server, and for what. */
+export const UI: readonly Mutation[] = [
+	{
+		id: "ui-token",
+		rule: "the page's server answers nobody without the token",
+		file: "src/ui/routes.ts",
+		find: "		if (!hasToken(asking(c), token))",
+		replace: '		if (!hasToken(asking(c), token) && token === "")',
+		test: "ui-token",
+	},
+	{
+		id: "ui-rebinding",
+		rule: "a site whose name leads to this machine is not the page",
+		file: "src/ui/gate.ts",
+		find: '	if (header("host") !== host)',
+		replace: '	if (header("host") === "")',
+		test: "ui-rebinding",
+	},
+	{
+		id: "ui-host-name",
+		rule: "the page has an origin of its own at each start",
+		file: "src/ui/gate.ts",
+		find: 'thisEnvironment.randomBytes(16).toString("hex")',
+		replace: '"page"',
+		test: "ui-host-name",
+	},
+	{
+		id: "ui-secrets",
+		rule: "the page asks before it shows a file where secrets are expected",
+		file: "src/ui/content.ts",
+		find: "	if (!confirmed && isSecretPlace(profile, path))",
+		replace: '	if (!confirmed && isSecretPlace(profile, path) && path === "")',
+		test: "ui-secrets",
+	},
+	{
+		id: "ui-removed-secrets",
+		rule: "a difference is searched for secrets on both sides",
+		file: "src/history/compare-content.ts",
+		find: "	for (const bytes of [before, after]) if",
+		replace: "	for (const bytes of [after]) if",
+		test: "ui-removed-secrets",
+	},
+	{
+		id: "sqlite-limit",
+		rule: "a database that SQLite would read for ever is given up",
+		file: "src/library/sqlite-reader.ts",
+		find: "		}, this.#limitMs);",
+		replace: "		}, this.#limitMs * 1_000);",
+		test: "sqlite-limit",
+	},
+	{
+		id: "sqlite-copies",
+		rule: "a copy of a database has no name once it is open",
+		file: "src/library/sqlite-reader.ts",
+		find: "			rmSync(directory, { recursive: true, force: true });\n		}\n	}\n\n	private",
+		replace: "		}\n	}\n\n	private",
+		test: "sqlite-copies",
+	},
+	{
+		id: "ui-ticket",
+		rule: "a ticket is good for one download",
+		file: "src/ui/downloads.ts",
+		find: "		this.#tickets.delete(id);",
+		replace: '		this.#tickets.delete("");',
+		test: "ui-ticket",
+	},
+	{
+		id: "ui-read-only",
+		rule: "without --allow-restore the page's server knows no request that writes",
+		file: "src/ui/answers.ts",
+		find: "		...(about.allowsRestore ? writingAnswers(verbs) : {}),",
+		replace: "		...writingAnswers(verbs),",
+		test: "ui-read-only",
+	},
+];
