@@ -1,6 +1,7 @@
 import { randomInt } from "node:crypto";
 import { existsSync } from "node:fs";
 import { defineConfig } from "vitest/config";
+import { BaseSequencer, type TestSpecification } from "vitest/node";
 
 // One seed for every worker of a run. A change must not fail for what it did not touch, so runs
 // repeat unless FC_SEED says otherwise: `random` draws and prints one, a number replays it.
@@ -16,6 +17,33 @@ const SUITES: Readonly<Record<string, string>> = {
 	heavy: "**/*.heavy.test.ts",
 	image: "**/*.image.test.ts",
 };
+
+/**
+ * Files that take one to six minutes, in the order in which they start. A long file that starts
+ * last ends alone. Vitest itself knows only the sizes of files where nothing has run before.
+ */
+const LONGEST = [
+	"demo/ends",
+	"test/kill",
+	"demo/openclaw",
+	"demo/chat",
+	"test/large-files",
+	"simulator/simulator",
+	"demo/platform",
+	"simulator/half-restores",
+	"simulator/inner-volumes",
+	"openclaw/dialect",
+].map((name) => `/${name}.heavy.test.ts`);
+
+class LongestFirst extends BaseSequencer {
+	override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+		const placeOf = ({ moduleId }: TestSpecification) => {
+			const index = LONGEST.findIndex((name) => moduleId.endsWith(name));
+			return index === -1 ? LONGEST.length : index;
+		};
+		return (await super.sort(files)).sort((a, b) => placeOf(a) - placeOf(b));
+	}
+}
 
 /**
  * `vitest run` is the default suite, `vitest run --mode heavy` the heavy one; `--mode image` needs
@@ -39,9 +67,10 @@ export default defineConfig(({ mode }) => {
 			],
 			setupFiles: ["test/seed-fast-check.ts"],
 			pool: "forks",
-			// Two containers would want the same port. A quarter of the default suite's time is spent
+			// Two containers would want the same port. A quarter of the other suites' time is spent
 			// waiting, so two cores carry three workers.
-			maxWorkers: mode === "image" ? 1 : heavy ? 2 : 3,
+			maxWorkers: mode === "image" ? 1 : 3,
+			sequence: { sequencer: LongestFirst },
 			// A process for each of 130 files costs 50 s of processor time. Files share nothing that
 			// outlives a test but what is undone here.
 			isolate: suite !== undefined,

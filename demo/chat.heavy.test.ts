@@ -56,7 +56,7 @@ beforeAll(async () => {
 	if (moto === undefined) return;
 	buildSidecar();
 	const { createLogger } = await import("../packages/sidecar/src/index.ts");
-	vi.doMock("../packages/infra/lambda/log.ts", () => ({ logger: createLogger("silent") }));
+	vi.doMock("../packages/infra/lambda/shared/log.ts", () => ({ logger: createLogger("silent") }));
 	const table = await startTable();
 	servers.push(table, moto);
 	await storeSecret("slack", SECRETS.slack);
@@ -95,7 +95,9 @@ beforeAll(async () => {
 }, 300_000);
 
 beforeEach(() => {
-	if (!isMissing) channel.calls.length = 0;
+	if (isMissing) return;
+	channel.calls.length = 0;
+	model.isSlow = true;
 });
 
 afterAll(async () => {
@@ -168,6 +170,7 @@ test.skipIf(isMissing).each([
 	expect(await work()).toBe(0);
 	expect(channel.messages).toHaveLength(1);
 	channel.calls.length = 0;
-	expect(await chat("Are you done? [[slow:0]]")).toEqual([expect.stringMatching(/^reply-/)]);
+	model.isSlow = false;
+	expect(await chat("Are you done?")).toEqual([expect.stringMatching(/^reply-/)]);
 	expect(model.lastAsked).toContain("Think for long.");
 });

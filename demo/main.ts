@@ -108,7 +108,7 @@ async function main(): Promise<number> {
 	if (report.failures > 0) return 1;
 	report.title("Where to go next");
 	report.note(
-		"docs/format.md     the log, byte by byte\nREADME.md          the tour, with your own directory and S3",
+		"docs/format.md     the log, byte by byte\ndocs/standalone.md the tour, with your own directory and S3",
 	);
 	return 0;
 }

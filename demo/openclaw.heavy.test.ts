@@ -88,7 +88,7 @@ const AGENT_DATABASE = "agents/main/agent/openclaw-agent.sqlite";
 const DRAIN = "12s";
 /** Children of a killed gateway end when they notice that it is gone. */
 const GONE_MS = 60_000;
-/** The model takes a minute for the interrupted turn. */
+/** The gateway takes the interrupted turn up first. */
 const TAKEN_UP_MS = 150_000;
 
 /** All events, one JSON text per line; OpenClaw stores large ones compressed. */
@@ -220,6 +220,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 	async function sayAndDoNotWait(text: string): Promise<void> {
 		said.push(text);
 		cutOff.add(text);
+		model.isSlow = true;
 		const asked = model.asked();
 		const turn = agent.turn(`${text} [[slow:60]]`);
 		turn.catch(() => undefined);
@@ -321,6 +322,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 			`SIGTERM: the gateway did not end and was killed, drained in ${daemon.events("drain.finished")[0]?.ms} ms, exit status 0`,
 		);
 		await logIsWhole();
+		model.isSlow = false;
 		await boot();
 		await say("Where were we?");
 	});
@@ -337,6 +339,7 @@ describe.skipIf(openclaw.kind === "missing")("a real OpenClaw", () => {
 		await allGone(GONE_MS);
 		timeline.at("kill -9 of the sidecar, the gateway, their children: no process is left");
 		await logIsWhole();
+		model.isSlow = false;
 		await boot();
 		await say("Are you still there?");
 		daemon.killGroup();

@@ -18,17 +18,24 @@ const PROGRAMS = new Set([
 	"cd",
 	"cp",
 	"curl",
+	"diff",
 	"echo",
 	"export",
 	"falco",
 	"find",
 	"git",
 	"ln",
+	"loginctl",
+	"install",
 	"mkdir",
 	"npm",
+	"rm",
+	"systemctl",
 ]);
 /** Programs of which only some subcommands are used. */
 const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
+	rclone: ["copy --metadata"],
+	restic: ["restore latest"],
 	aws: [
 		"events put-rule",
 		"events put-targets",
@@ -38,6 +45,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 		"cloudwatch put-metric-alarm",
 		"lambda invoke",
 		"logs put-metric-filter",
+		"secretsmanager describe-secret",
 		"secretsmanager put-secret-value",
 		"secretsmanager rotate-secret",
 		"ssm get-parameter",
@@ -46,6 +54,7 @@ const SUBCOMMANDS: Readonly<Record<string, readonly string[]>> = {
 	docker: ["build", "exec", "run", "stop"],
 	grype: ["sbom:"],
 	podman: ["build", "exec", "run", "stop"],
+	"podman-compose": ["down", "exec", "up"],
 };
 const PNPM_FLAGS = ["-y", "--silent"];
 const PNPM_COMMANDS = ["install", "test"];
@@ -90,6 +99,8 @@ export function problemOf(
 ): string | undefined {
 	const [program = "", ...rest] = words[0] === "sudo" ? words.slice(1) : words;
 	if (OWN_COMMANDS.includes(program)) return problemOfOwn(rest, help);
+	if (program === "npx" && OWN_COMMANDS.includes(rest[0] ?? ""))
+		return problemOfOwn(rest.slice(1), help);
 	if (program === "npx" && rest[0] === "-y" && rest[1] === "pnpm")
 		return problemOfPnpm(rest.slice(2), help);
 	if (program === "pnpm") return problemOfPnpm(rest, help);
@@ -109,7 +120,9 @@ function problemOfOwn(
 	help: (verb?: string) => string,
 ): string | undefined {
 	const own = args.includes("--") ? args.slice(0, args.indexOf("--")) : args;
-	const verbs = [...help().matchAll(/^ {2}([a-z]+)(?= )/gm)].map(([, verb]) => verb as string);
+	const listed = [...help().matchAll(/^ {2}([a-z][a-z-]*)(?= )/gm)].map(([, verb]) => verb);
+	// The examples begin with the command.
+	const verbs = listed.filter((verb) => verb !== undefined && !OWN_COMMANDS.includes(verb));
 	const [verb] = own.filter((word) => verbs.includes(word));
 	if (verb === undefined && !/^(?:-|…$)/.test(own[0] ?? "")) return `${own[0]} is not a verb`;
 	const known = new Set(`${help()}\n${help(verb)}`.match(/(?<=^ {2}(?:-\w, )?)--[a-z0-9-]+/gm));
@@ -132,7 +145,7 @@ function problemOfPnpm(
 	return [...scripts, ...PNPM_COMMANDS].includes(name) ? undefined : `there is no script ${name}`;
 }
 
-/** `--help` of a verb of the built command; each is called once. */
+/** `--help-all` of a verb of the built command; each is called once. */
 export function helpOf(entry: string): (verb?: string) => string {
 	const kept = new Map<string | undefined, string>();
 	return (verb) => {
@@ -141,7 +154,7 @@ export function helpOf(entry: string): (verb?: string) => string {
 		const env = { ...process.env, NODE_COMPILE_CACHE: join(ROOT, ".cache/node") };
 		const text = execFileSync(
 			process.execPath,
-			[entry, ...(verb === undefined ? [] : [verb]), "--help"],
+			[entry, ...(verb === undefined ? [] : [verb]), "--help-all"],
 			{ env, encoding: "utf8" },
 		);
 		kept.set(verb, text);

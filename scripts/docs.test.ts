@@ -29,10 +29,16 @@ const FOLDERS = [
 	"packages/image",
 	"packages/infra",
 	"packages/infra/lambda",
+	"packages/sidecar",
+	"examples",
+	"examples/compose",
 ];
 const paths = FOLDERS.flatMap((folder) =>
 	readdirSync(join(ROOT, folder))
-		.filter((name) => name.endsWith(".md"))
+		// `npm pack` writes the changelog of the package.
+		.filter(
+			(name) => name.endsWith(".md") && !(folder === "packages/sidecar" && name !== "README.md"),
+		)
 		.map((name) => join(folder, name)),
 );
 const read = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -152,8 +158,8 @@ test("a broken command is noticed", () => {
 		undefined,
 		"there is no script nothing",
 	]);
-	expect(problem("A=b rclone sync; aws s3 rm")).toEqual([
-		"rclone is not a known program",
+	expect(problem("A=b s5cmd sync; aws s3 rm")).toEqual([
+		"s5cmd is not a known program",
 		"aws s3 is not a known subcommand",
 	]);
 });

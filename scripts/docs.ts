@@ -1,8 +1,12 @@
 /** Writes the documents that derive from the code, for `pnpm docs:write`. */
 import { readFileSync, writeFileSync } from "node:fs";
+import { writePage } from "../bench/page.ts";
 import { readmeWithTables } from "../falco/test/driver/tables.ts";
-import { scalePage } from "../packages/infra/lib/retention/model.ts";
-import { withSettings } from "../packages/infra/lib/settings-table.ts";
+import { scalePage } from "../packages/infra/pages/retention-model.ts";
+import { withRooms } from "../packages/infra/pages/rooms.ts";
+import { limitsPage } from "../packages/infra/pages/scale-page.ts";
+import { withSettings } from "../packages/infra/pages/settings-table.ts";
+import { shownPage } from "../packages/infra/pages/shown.ts";
 import { configurationDocument } from "../packages/sidecar/src/config/document.ts";
 import {
 	operationsDocument,
@@ -30,6 +34,12 @@ const deploy = new URL("../docs/deploy.md", import.meta.url);
 writeFileSync(deploy, withSettings(readFileSync(deploy, "utf8")));
 
 writeFileSync(new URL("../docs/retention-at-scale.md", import.meta.url), scalePage());
+writeFileSync(new URL("../docs/scale.md", import.meta.url), limitsPage());
+const infra = new URL("../packages/infra/README.md", import.meta.url);
+writeFileSync(infra, withRooms(readFileSync(infra, "utf8")));
+writeFileSync(new URL("../docs/deployment-tests.md", import.meta.url), shownPage());
 
 const decisions = new URL("../docs/decisions/README.md", import.meta.url);
 writeFileSync(decisions, withIndex(readFileSync(decisions, "utf8"), readDecisions()));
+
+writePage();

@@ -2,7 +2,7 @@
  * Nothing that ships may demand the GPL, the LGPL or the AGPL: the bundle and the library, the Lambda
  * functions, and the packages of the image. Tests may use such a package: CONTRIBUTING.md names it.
  */
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
 import { findPackageJSON } from "node:module";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -38,7 +38,9 @@ function closureOf(names: readonly string[], from: string, found = new Map<strin
 
 function packageOf(name: string, from: string): string | undefined {
 	try {
-		return findPackageJSON(name, pathToFileURL(from));
+		const path = findPackageJSON(name, pathToFileURL(from));
+		// What it needs itself is beside the real directory, to which a link leads.
+		return path && realpathSync(path);
 	} catch {
 		return undefined;
 	}
@@ -54,7 +56,7 @@ const demandsCopyleft = (license: string) =>
 const offending = (licences: Iterable<readonly [string, string]>) =>
 	[...licences].filter(([, license]) => demandsCopyleft(license));
 
-test.each(["sidecar", "infra"])("what packages/%s ships has no such licence", (name) => {
+test.each(["sidecar", "infra", "ui"])("what packages/%s ships has no such licence", (name) => {
 	const path = join(ROOT, "packages", name, "package.json");
 	const { dependencies, optionalDependencies } = manifestAt(path);
 	const licences = closureOf(Object.keys({ ...dependencies, ...optionalDependencies }), path);

@@ -1,14 +1,16 @@
-// node scripts/sum-results.mjs [NAME STATUS REPORT]... sums the steps of `.ci/run`. The last line
+// node scripts/sum-results.mjs [NAME STATUS REPORT SECONDS]... sums the steps of `.ci/run`. The last line
 // is `N passed, N failed`. REPORT is vitest's JSON, or - if the step counts as one. Plain
 // JavaScript, because it must run even if the installation failed.
 import { readFileSync } from "node:fs";
 
 const args = process.argv.slice(2);
 const total = { passed: 0, failed: 0 };
-for (let i = 0; i < args.length; i += 3) {
-	const [name, status, report] = args.slice(i, i + 3);
+for (let i = 0; i < args.length; i += 4) {
+	const [name, status, report, seconds] = args.slice(i, i + 4);
 	const counts = count(Number(status), readReport(report, Number(status)));
-	console.log(`${name}: ${counts.passed} passed, ${counts.failed} failed, exit status ${status}`);
+	console.log(
+		`${name}: ${counts.passed} passed, ${counts.failed} failed, exit status ${status}, ${seconds} s`,
+	);
 	total.passed += counts.passed;
 	total.failed += counts.failed;
 }

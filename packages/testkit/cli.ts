@@ -70,7 +70,10 @@ export class CliProcess implements AsyncDisposable {
 			stdio: ["ignore", stdout, "pipe"],
 			...(uid !== undefined && { uid, gid: uid }),
 		});
-		this.#child.stdout?.on("data", (chunk: Buffer) => this.#stdout.push(chunk));
+		this.#child.stdout?.on("data", (chunk: Buffer) => {
+			this.#stdout.push(chunk);
+			this.#wake();
+		});
 		const lines = createInterface({ input: this.#child.stderr as NodeJS.ReadableStream });
 		lines.on("line", (line) => this.#take(line));
 		this.ended = new Promise((resolve, reject) => {
@@ -110,6 +113,18 @@ export class CliProcess implements AsyncDisposable {
 					`${this.#hasEnded ? "the process ended" : `${WAIT_MS} ms went by`} without ${name}; stderr:\n${this.#stderr}`,
 				);
 			}
+			await this.#next(deadline - Date.now());
+		}
+	}
+
+	/** The first line of its result. @throws if the process ends without one, or after 20 s */
+	async firstLine(): Promise<string> {
+		const deadline = Date.now() + WAIT_MS;
+		for (;;) {
+			const [line, ...rest] = Buffer.concat(this.#stdout).toString().split("\n");
+			if (line !== undefined && rest.length > 0) return line;
+			if (this.#hasEnded || Date.now() > deadline)
+				throw new Error(`no line on stdout; stderr:\n${this.#stderr}`);
 			await this.#next(deadline - Date.now());
 		}
 	}

@@ -14,7 +14,7 @@ export function asInOwnProcess(): void {
 	afterAll(() => {
 		for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name];
 		Object.assign(process.env, before);
-		vi.doUnmock("../../infra/lambda/log.ts");
+		vi.doUnmock("../../infra/lambda/shared/log.ts");
 		vi.resetModules();
 	});
 }

@@ -1,7 +1,7 @@
 /**
  * Simulates a model: an OpenAI-compatible server on the loopback interface. It streams words and
  * counts the messages that it received. `[[write:PATH:BYTES]]` in the user's message makes it call
- * the agent's `write` tool first. `[[slow:SECONDS]]` delays its answer.
+ * the agent's `write` tool first. `[[slow:SECONDS]]` delays its answer while `isSlow` is set.
  */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -18,6 +18,8 @@ export interface FakeModel {
 	readonly requests: readonly { readonly text: string; readonly images: number }[];
 	/** The text of the last request. */
 	readonly lastAsked: string;
+	/** Unset it to answer at once when a turn that was interrupted is taken up. Default: true. */
+	isSlow: boolean;
 	/** Resolves at the next request, before the answer. */
 	asked(): Promise<void>;
 	close(): Promise<void>;
@@ -45,7 +47,7 @@ export async function startFakeModel(): Promise<FakeModel> {
 			messageCounts.push(messages.length);
 			asking.emit("asked");
 			const [, thinking] = /\[\[slow:(\d+)\]\]/.exec(latestUserText(messages)) ?? [];
-			if (thinking !== undefined)
+			if (thinking !== undefined && model.isSlow)
 				await delay(Number(thinking) * 1000, undefined, { signal: closing.signal });
 			return messageCounts.length;
 		};
@@ -53,7 +55,7 @@ export async function startFakeModel(): Promise<FakeModel> {
 	});
 	server.listen(0, "127.0.0.1");
 	await once(server, "listening");
-	return {
+	const model: FakeModel = {
 		url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1`,
 		id: MODEL_ID,
 		messageCounts,
@@ -61,6 +63,7 @@ export async function startFakeModel(): Promise<FakeModel> {
 		get lastAsked() {
 			return requests.at(-1)?.text ?? "";
 		},
+		isSlow: true,
 		async asked() {
 			await once(asking, "asked");
 		},
@@ -71,6 +74,7 @@ export async function startFakeModel(): Promise<FakeModel> {
 			await once(server, "close");
 		},
 	};
+	return model;
 }
 
 async function answer(

@@ -1,7 +1,7 @@
 /**
  * A scripted load with known states. Each step is one system call, so the disk passes through
  * exactly the states that `statesOf` lists. As a program (`node write-load.ts DIR SEED STEPS
- * PAUSE_MS`), it runs the script at its own pace.
+ * PAUSE_MS`), it runs the script at its own pace, and prints a line for each step.
  */
 import { createHash } from "node:crypto";
 import {
@@ -153,9 +153,9 @@ async function play(dir: string, seed: number, steps: number, pauseMs: number): 
 		else if (step.kind === "link") symlinkSync(step.target, place);
 		else if (step.kind === "mkdir") mkdirSync(place);
 		else rmdirSync(place);
+		process.stdout.write(`${step.kind}\n`);
 		if (pauseMs > 0) await delay(pauseMs * (0.3 + (count % 7) / 5));
 	}
-	process.stdout.write("done\n");
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
