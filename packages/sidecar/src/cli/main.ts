@@ -5,10 +5,14 @@
 import { setFlagsFromString } from "node:v8";
 import manifest from "../../package.json" with { type: "json" };
 
-// Under a stream of short-lived objects V8 lets its young generation grow to 150 MB of memory that
-// it never gives back. This flag keeps its initial size: a restore of 50,000 files peaks at 232 MB
-// rather than 344, for a sixth more processor time in the first commit of 10,000 files.
+// Memory limits of V8, which otherwise spends memory to save time. The young generation keeps its
+// initial size: under a stream of short-lived objects it would grow to 150 MB that it never gives
+// back. The old one is collected when it has grown by two fifths, not by up to four times. A restore
+// of 50,000 files peaks at 232 MB rather than 344 by the first, their first commit at 297 MB rather
+// than 350 by the second. The price is a sixth more processor time in a first commit of 10,000
+// files, and a twentieth in one of 50,000.
 setFlagsFromString("--semi-space-growth-factor=1");
+setFlagsFromString("--heap-growing-percent=40");
 
 const LEAST_NODE = Number(/\d+/.exec(manifest.engines.node));
 if (Number.parseInt(process.versions.node, 10) < LEAST_NODE) {

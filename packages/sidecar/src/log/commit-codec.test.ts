@@ -3,7 +3,6 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { anyStep, deltaOf, fileOf, infoOf, WRITER } from "../../../testkit/arbitrary-log.ts";
 import { SidecarError } from "../errors.ts";
-import { encodePath } from "../path.ts";
 import { type InlineChunk, openBlock } from "./block.ts";
 import { ByteWriter } from "./byte-writer.ts";
 import { decodeCommit, encodeCommit, neededBytes } from "./commit-codec.ts";
@@ -169,7 +168,6 @@ describe("commit codec", () => {
 		const entry: Entry = { ...file, chunks };
 		const changes = ["", "a", "a/b"].map((path) => ({
 			path,
-			bytes: encodePath(path),
 			entry: path === "a/b" ? entry : ({ type: "dir", mode: 0o700, mtimeNs: 1n } as Entry),
 			base: undefined,
 		}));
@@ -215,7 +213,6 @@ describe("commit codec", () => {
 		const outcome = (entries: readonly [string, Entry][]) => {
 			const changes = entries.map(([path, entry]) => ({
 				path,
-				bytes: Buffer.from(path),
 				entry,
 				base: undefined,
 			}));

@@ -62,12 +62,9 @@ export function encodeCommit(
 	});
 	const isFull = info.kind === "full";
 	const whole = isFull ? wholeTree(tree, relative) : relative.changed;
-	const changes: Change[] = [...whole].map(([path, entry]) => ({
-		path,
-		bytes: encodePath(path),
-		entry,
-		base: isFull ? undefined : tree.get(path),
-	}));
+	const changes: Change[] = [];
+	for (const [path, entry] of whole)
+		changes.push({ path, entry, base: isFull ? undefined : tree.get(path) });
 	const removed = isFull ? [] : [...delta.removed].map((path) => encodePath(path));
 	const raw = encodeManifest(info, key, changes, removed);
 	if (raw.length > MAX_MANIFEST_BYTES) {
@@ -108,11 +105,15 @@ function place(
 		refs.set(chunk.block, ref);
 		return { ...chunk, block: ref };
 	};
-	const entries = [...changed].map(([path, entry]): [Path, Entry] => [
-		path,
-		entry.type === "file" ? { ...entry, chunks: entry.chunks.map(placed) } : entry,
-	]);
-	return { changed: new Map(entries), removed };
+	const entries = new Map<Path, Entry>();
+	for (const [path, entry] of changed)
+		entries.set(path, isPlaced(entry) ? entry : { ...entry, chunks: entry.chunks.map(placed) });
+	return { changed: entries, removed };
+}
+
+/** True of most entries of a large commit, which are then used as they are. */
+function isPlaced(entry: Entry<ChunkRef | InlineChunk>): entry is Entry {
+	return entry.type !== "file" || !entry.chunks.some(isInline);
 }
 
 function isInline(chunk: ChunkRef | InlineChunk): chunk is InlineChunk {

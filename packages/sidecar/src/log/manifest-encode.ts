@@ -16,8 +16,6 @@ import type {
 
 export interface Change {
 	readonly path: Path;
-	/** The path's bytes. */
-	readonly bytes: Buffer;
 	readonly entry: Entry;
 	/** The entry at this path in the tree that the commit is folded onto. */
 	readonly base: Entry | undefined;
@@ -36,12 +34,15 @@ export function encodeManifest(
 	const sorted = [...changes].sort((a, b) => compareBytes(a.path, b.path));
 	const tables = new Tables(ownKey);
 	const entries = new ByteWriter(64 * 1024);
-	writePaths(
-		entries,
-		sorted.map((change) => change.bytes),
-		(index) => writeEntry(entries, tables, sorted[index] as Change),
-	);
-	writePaths(entries, [...removed].sort(Buffer.compare));
+	entries.varint(sorted.length);
+	let before: Buffer = NO_PATH;
+	for (const change of sorted) {
+		before = writePath(entries, encodePath(change.path), before);
+		writeEntry(entries, tables, change);
+	}
+	entries.varint(removed.length);
+	before = NO_PATH;
+	for (const path of [...removed].sort(Buffer.compare)) before = writePath(entries, path, before);
 	writeAnnotations(entries, info.annotations ?? []);
 
 	const out = new ByteWriter(entries.length + 64 * 1024);
@@ -148,24 +149,20 @@ class Tables {
 	}
 }
 
-/** Sorted paths, each as (bytes shared with the previous one, its own bytes). */
-function writePaths(
-	out: ByteWriter,
-	sorted: readonly Buffer[],
-	then?: (index: number) => void,
-): void {
-	out.varint(sorted.length);
-	let before: Buffer = Buffer.alloc(0);
-	for (const [index, path] of sorted.entries()) {
-		let shared = 0;
-		while (shared < before.length && shared < path.length && before[shared] === path[shared])
-			shared++;
-		out.varint(shared);
-		out.varint(path.length - shared);
-		out.bytes(path.subarray(shared));
-		then?.(index);
-		before = path;
-	}
+const NO_PATH: Buffer = Buffer.alloc(0);
+
+/**
+ * One of several sorted paths, as (bytes shared with the previous one, its own bytes). @returns the
+ * previous one of the next
+ */
+function writePath(out: ByteWriter, path: Buffer, before: Buffer): Buffer {
+	let shared = 0;
+	while (shared < before.length && shared < path.length && before[shared] === path[shared])
+		shared++;
+	out.varint(shared);
+	out.varint(path.length - shared);
+	out.bytes(path.subarray(shared));
+	return path;
 }
 
 function writeEntry(out: ByteWriter, tables: Tables, { entry, base }: Change): void {

@@ -39,7 +39,7 @@ const manifestOf = (entries: readonly (readonly [string, Entry])[]): Buffer =>
 	encodeManifest(
 		infoOf(1, { flags: { fence: true } }),
 		logKey(1),
-		entries.map(([path, entry]) => ({ path, bytes: Buffer.from(path), entry, base: undefined })),
+		entries.map(([path, entry]) => ({ path, entry, base: undefined })),
 		[],
 	);
 
