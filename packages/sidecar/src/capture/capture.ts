@@ -146,13 +146,16 @@ export class Capture {
 	}
 
 	async take(hints: Iterable<Path>): Promise<void> {
-		this.#looked.clear();
 		const parents = new Set<Path>();
-		for (const hint of hints) {
-			const path = this.#topmostUnknown(hint);
-			if (path === undefined || this.#isAstray(path)) continue;
-			await this.#path(path);
-			if (path !== "") parents.add(parentOf(path));
+		try {
+			for (const hint of hints) {
+				const path = this.#topmostUnknown(hint);
+				if (path === undefined || this.#isAstray(path)) continue;
+				await this.#path(path);
+				if (path !== "") parents.add(parentOf(path));
+			}
+		} finally {
+			this.#looked.clear();
 		}
 		for (const parent of parents) this.#directoryItself(parent);
 	}

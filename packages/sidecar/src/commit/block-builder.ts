@@ -3,6 +3,7 @@ import { zstdCompress, zstdCompressSync } from "node:zlib";
 import PQueue from "p-queue";
 import {
 	compressBlock,
+	freeBlock,
 	type PendingBlock,
 	sealBlock,
 	unsealedBlock,
@@ -127,6 +128,8 @@ export class BlockBuilder {
 		await this.#fillPacks();
 		this.#ship();
 		await this.#uploading.onIdle();
+		// 32 MiB, just before the commit's encoding needs the most memory of a flush.
+		for (const buffer of this.#idlePacks.splice(0)) freeBlock(buffer);
 		if (this.#failure !== undefined) throw this.#failure;
 		return this.#sealed.map(({ block }) => block);
 	}

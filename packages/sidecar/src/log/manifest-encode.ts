@@ -49,7 +49,7 @@ export function encodeManifest(
 	writeInfo(out, info);
 	tables.write(out);
 	out.bytes(entries.view());
-	return Buffer.from(out.view());
+	return out.view();
 }
 
 /** Nothing is written for none: such a manifest ends with its removed paths. */
