@@ -254,7 +254,7 @@ export const ROWS: readonly Row[] = [
 			],
 			[`${INFRA}/test/names.test.ts`]: [
 				"every saved query that an alarm or a document names exists",
-				"exists for the machines, the webhook, the worker, the firewall, retention and the audit",
+				"exists for the machines, the webhook, the worker, the firewall, retention, the audit and Falco",
 			],
 			[`${INFRA}/test/firewall.test.ts`]: [
 				"passes long messages of channels that have them: %s, %i bytes",

@@ -49,6 +49,8 @@ export interface AuditProps {
 	readonly logDays: number;
 	readonly auditTrail: Config["auditTrail"];
 	readonly dataEvents: boolean;
+	/** Whether the own trail also records what only reads, for Falco. */
+	readonly reads: boolean;
 }
 
 export class Audit extends Construct {
@@ -56,6 +58,8 @@ export class Audit extends Construct {
 	readonly changes: logs.LogGroup;
 	/** The log group of the trail; undefined without a trail. */
 	readonly trailLogs: logs.LogGroup | undefined;
+	/** The bucket of the trail, and the topic that names each new file; undefined without a trail. */
+	readonly trailFiles: TrailFiles | undefined;
 	/** Changes that only a trail sees; undefined if the trail is not ours. */
 	readonly changesSeenByTrail: Metric | undefined;
 	readonly hasDataEvents: boolean;
@@ -73,6 +77,7 @@ export class Audit extends Construct {
 		const isOwn = auditTrail === "own";
 		const trail = isOwn || dataEvents ? this.#makeTrail(props) : undefined;
 		this.trailLogs = trail?.logGroup;
+		this.trailFiles = trail;
 		const resources: Omit<Protected, "ruleName"> = {
 			namePrefix: namePrefix(stackName),
 			functionArnPrefix: `arn:${partition}:lambda:${region}:${account}:function:${namePrefix(stackName)}`,
@@ -159,7 +164,8 @@ export class Audit extends Construct {
 		});
 	}
 
-	#makeTrail({ workspaces, users, key, logDays, auditTrail, dataEvents }: AuditProps): OwnTrail {
+	#makeTrail(props: AuditProps): OwnTrail {
+		const { workspaces, users, key, logDays, auditTrail, dataEvents, reads } = props;
 		const isOwn = auditTrail === "own";
 		const bucket = new s3.Bucket(this, "TrailBucket", {
 			encryption: s3.BucketEncryption.S3_MANAGED,
@@ -172,7 +178,7 @@ export class Audit extends Construct {
 			lifecycleRules: [{ expiration: Duration.days(400) }],
 		});
 		const logGroup = makeLogGroup(this, "TrailLogs", { key, days: logDays });
-		const files = this.#makeFilesTopic(key);
+		const topic = this.#makeFilesTopic(key);
 		const trail = new cloudtrail.Trail(this, "Trail", {
 			bucket: bucket as s3.IBucket,
 			cloudWatchLogGroup: logGroup,
@@ -182,16 +188,17 @@ export class Audit extends Construct {
 			includeGlobalServiceEvents: isOwn,
 			enableFileValidation: true,
 		});
-		trail.node.addDependency(files);
+		trail.node.addDependency(topic);
 		const resource = trail.node.defaultChild as cloudtrail.CfnTrail;
 		resource.advancedEventSelectors = [
 			...(isOwn ? [MANAGEMENT_WRITES] : []),
+			...(isOwn && reads ? [MANAGEMENT_READS] : []),
 			...(users === undefined ? [] : [changesOf(users)]),
 			...(dataEvents ? [objectsOf(workspaces.bucket as s3.IBucket)] : []),
 		];
 		resource.addPropertyDeletionOverride("EventSelectors");
-		resource.snsTopicName = files.topicArn;
-		return { bucket, logGroup, resource };
+		resource.snsTopicName = topic.topicArn;
+		return { bucket, topic, logGroup, resource };
 	}
 
 	/** CloudTrail tells this topic the name of each file that it has written. */
@@ -212,8 +219,12 @@ export class Audit extends Construct {
 	}
 }
 
-interface OwnTrail {
+export interface TrailFiles {
 	readonly bucket: s3.Bucket;
+	readonly topic: sns.Topic;
+}
+
+interface OwnTrail extends TrailFiles {
 	readonly logGroup: logs.LogGroup;
 	readonly resource: cloudtrail.CfnTrail;
 }
@@ -224,6 +235,16 @@ const MANAGEMENT_WRITES: cloudtrail.CfnTrail.AdvancedEventSelectorProperty = {
 	fieldSelectors: [
 		{ field: "eventCategory", equalTo: ["Management"] },
 		{ field: "readOnly", equalTo: ["false"] },
+	],
+};
+
+/** Most of an account's reads are KMS's. An exchange of a token at STS counts as a read. */
+const MANAGEMENT_READS: cloudtrail.CfnTrail.AdvancedEventSelectorProperty = {
+	name: "reads",
+	fieldSelectors: [
+		{ field: "eventCategory", equalTo: ["Management"] },
+		{ field: "readOnly", equalTo: ["true"] },
+		{ field: "eventSource", notEquals: ["kms.amazonaws.com"] },
 	],
 };
 
