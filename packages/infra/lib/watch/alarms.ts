@@ -251,7 +251,7 @@ function falcoAlarms({ falco }: Watched): readonly AlarmSpec[] {
 			name: "FindingsFailed",
 			metric: falco.findings.fn.metricErrors(SUM),
 			threshold: 1,
-			why: "Security Hub refused an alert of Falco, in each of three attempts; the alert is in the topic and in the log. The saved query `failed findings` shows the reason. The usual one: Security Hub is not enabled in this region.",
+			why: "Security Hub refused an alert of Falco. After three attempts, the alert is in the topic and in the log only. The saved query `failed findings` shows the reason; the usual one is that Security Hub is not enabled in this region.",
 		},
 	];
 }

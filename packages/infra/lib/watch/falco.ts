@@ -98,7 +98,7 @@ export class Falco extends Construct {
 		);
 		this.lostAlerts = this.#count(
 			"LostAlerts",
-			logs.FilterPattern.literal('"[ERROR] : AWS SNS"'),
+			logs.FilterPattern.literal('"[ERROR] : AWS"'),
 		);
 	}
 
@@ -185,6 +185,8 @@ export class Falco extends Construct {
 				environment: {
 					AWS_REGION: region,
 					LISTENADDRESS: "127.0.0.1",
+					// A failed check of its identity at the start would switch off all outputs, in silence.
+					AWS_CHECKIDENTITY: "false",
 					AWS_SNS_TOPICARN: this.alerts.topicArn,
 					// Otherwise fields are attributes, and SNS refuses a name such as json.value./a.
 					AWS_SNS_RAWJSON: "true",
