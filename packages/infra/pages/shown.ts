@@ -350,6 +350,26 @@ export const ROWS: readonly Row[] = [
 			],
 		},
 	},
+	{
+		claim:
+			"Falco reads the trail with lists that the stack fills, from images by digest, and may do nothing else; its rules are artifacts of falcoctl",
+		tests: {
+			[`${STACK}/falco.test.ts`]: [
+				"get each of their lists from the stack, and no list that they do not have",
+				"are switched off where the stack cannot feed them, and only there",
+				"writes its three files and starts the engine",
+				"takes messages, reads the trail and publishes alerts, and may do nothing else",
+			],
+			[`${LAMBDA}/falco-findings.test.ts`]: [
+				"that Security Hub refuses fails with its reason, so that it is tried again",
+			],
+			"falco/package/artifact.heavy.test.ts": [
+				"are installed by digest, byte for byte, as the checksums say",
+				"are installed by name, with the plugins that they depend on",
+			],
+		},
+		open: "Fargate, a real trail and Security Hub",
+	},
 ];
 
 export function shownPage(): string {

@@ -135,7 +135,7 @@ export class Falco extends Construct {
 
 	#makeTask(props: FalcoProps): ecs.FargateTaskDefinition {
 		const { region } = Stack.of(this);
-		const { images, key } = props;
+		const { images } = props;
 		const task = new ecs.FargateTaskDefinition(this, "Task", {
 			cpu: 256,
 			memoryLimitMiB: 1_024,
