@@ -61,10 +61,14 @@ export const CHECKS: Readonly<Record<string, Check>> = {
 	/** Falco takes the name of a missing list as a value. Quote a value that looks like a name. */
 	"literal-lists": (items) =>
 		comparisonsOf(items)
-			.filter(({ field, operator }) => isOneOf(operator, "in pmatch intersects") && field !== "evt.type")
+			.filter(
+				({ field, operator }) => isOneOf(operator, "in pmatch intersects") && field !== "evt.type",
+			)
 			.flatMap(({ at, values }) =>
 				values
-					.filter((text) => /^[a-z0-9]+(_[a-z0-9]+)+$/.test(text) && listOf(items, text) === undefined)
+					.filter(
+						(text) => /^[a-z0-9]+(_[a-z0-9]+)+$/.test(text) && listOf(items, text) === undefined,
+					)
 					.map((text) => `${at}: ${text} is no list of this file; quote it if you mean the word`),
 			),
 
@@ -116,12 +120,18 @@ export function lint(content: string): Readonly<Record<string, readonly string[]
 function accordingTo(isValid: ValidateFunction): Check {
 	return (items) => {
 		if (isValid(items)) return [];
-		return (isValid.errors ?? [])
-			// What fails inside these is one way among several.
-			.filter(({ keyword, schemaPath }) => keyword !== "if" && !/\/(?:contains|anyOf)\//.test(schemaPath))
-			.map(
-				({ instancePath, message, params }) => `${instancePath}: ${message} ${JSON.stringify(params)}`,
-			);
+		return (
+			(isValid.errors ?? [])
+				// What fails inside these is one way among several.
+				.filter(
+					({ keyword, schemaPath }) =>
+						keyword !== "if" && !/\/(?:contains|anyOf)\//.test(schemaPath),
+				)
+				.map(
+					({ instancePath, message, params }) =>
+						`${instancePath}: ${message} ${JSON.stringify(params)}`,
+				)
+		);
 	};
 }
 

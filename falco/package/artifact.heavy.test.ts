@@ -281,7 +281,9 @@ function loadWithFalco(directory: string): void {
 	const plugins = findPlugins();
 	const hasPlugins = plugins.cloudtrail !== undefined && plugins.json !== undefined;
 	if (falco === undefined)
-		return console.warn("The installed rules are NOT loaded: there is no Falco here; name it with FALCO");
+		return console.warn(
+			"The installed rules are NOT loaded: there is no Falco here; name it with FALCO",
+		);
 	for (const kind of hasPlugins ? (["syscall", "cloudtrail"] as const) : (["syscall"] as const)) {
 		const rules = [join(directory, basename(RULES_FILES[kind]))];
 		const records = kind === "cloudtrail" ? { records: directory } : {};

@@ -24,7 +24,9 @@ const itemsOf = (path: string) => parse(readFileSync(path, "utf8")) as readonly 
 interface Values {
 	readonly falco: Readonly<Record<string, unknown>> & { readonly rules_files: readonly string[] };
 	readonly falcoctl: {
-		readonly config: { readonly artifact: { readonly install: { readonly refs: readonly string[] } } };
+		readonly config: {
+			readonly artifact: { readonly install: { readonly refs: readonly string[] } };
+		};
 	};
 	readonly customRules: Readonly<Record<string, string>>;
 }

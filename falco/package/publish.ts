@@ -66,7 +66,9 @@ function push(kind: Kind, reference: string, isPlainHttp: boolean): string {
 	const falcoctl = process.env.FALCOCTL ?? "falcoctl";
 	const { status, stdout, stderr, error } = spawnSync(falcoctl, args, { encoding: "utf8" });
 	if (error !== undefined)
-		throw new Error(`${falcoctl} cannot be run (${error.message}): install falcoctl, or set FALCOCTL`);
+		throw new Error(
+			`${falcoctl} cannot be run (${error.message}): install falcoctl, or set FALCOCTL`,
+		);
 	const [, digest] = /"digest":"(sha256:[0-9a-f]{64})"/.exec(stdout) ?? [];
 	if (status !== 0 || digest === undefined)
 		throw new Error(`${reference}: ${(stderr || stdout).trim().split("\n").at(-1)}`);

@@ -61,7 +61,10 @@ export async function handler(
 			const [failed] = FailedFindings;
 			if (failed !== undefined) throw new Error(`${failed.ErrorCode}: ${failed.ErrorMessage}`);
 		} catch (error) {
-			logger.error("falco.finding-failed", { rule: isAlert(alert) ? alert.rule : undefined, error });
+			logger.error("falco.finding-failed", {
+				rule: isAlert(alert) ? alert.rule : undefined,
+				error,
+			});
 			throw error;
 		}
 	}

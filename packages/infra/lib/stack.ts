@@ -16,7 +16,7 @@ import { Endpoints } from "./machines/endpoints.ts";
 import { Network } from "./machines/network.ts";
 import { makeOperationsKey } from "./parts/keys.ts";
 import { isShared, OWN_BOOTSTRAP } from "./settings/bootstrap.ts";
-import type { Config, FalcoImages } from "./settings/config.ts";
+import type { Config } from "./settings/config.ts";
 import { checkZones, pickZones, supportOf } from "./settings/regions.ts";
 import { Retention } from "./storage/retention.ts";
 import { type Adopted, WorkspaceBucket } from "./storage/workspace-bucket.ts";
@@ -145,20 +145,16 @@ export class OpenClawStack extends Stack {
 		});
 		const falco = config.falco
 			? new Falco(this, "Falco", {
+					config,
 					trail: audit.trailFiles!,
-					hasManagementEvents: config.auditTrail === "own",
 					workspaces,
 					userRole: identity.role,
 					s3EndpointId,
 					zoneIds: this.#zoneIds.length > 0 ? this.#zoneIds : this.#chooseZones(config),
-					images: config.falcoImages as FalcoImages,
-					alertEmail: config.alarmEmail,
 					key,
-					logDays,
 				})
 			: undefined;
-		if (falco !== undefined)
-			new CfnOutput(this, "FalcoAlerts", { value: falco.alerts.topicArn });
+		if (falco !== undefined) new CfnOutput(this, "FalcoAlerts", { value: falco.alerts.topicArn });
 		new Observability(this, "Observability", {
 			watched: { ...watched, audit, ...(falco && { falco }) },
 			topic,

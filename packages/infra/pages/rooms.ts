@@ -28,7 +28,7 @@ const ROOMS: Readonly<Record<string, string>> = {
 
 /** Tables that documents print, two of three channels, rotation, and Falco, which is optional. */
 const SKIPPED =
-	/settings\/(?:config|users)|acknowledgements|watch\/(?:alarms|changes|queries|dashboard|falco)|falco-findings|telegram|feishu|rotation/;
+	/settings\/(?:config|users)|acknowledgements|watch\/(?:alarms|changes|selectors|queries|dashboard|falco)|falco-findings|telegram|feishu|rotation/;
 
 const HOME = new URL("..", import.meta.url);
 

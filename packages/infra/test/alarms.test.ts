@@ -135,11 +135,14 @@ describe("every alarm", () => {
 	});
 });
 
-test.each(["public", "new-vpc", "own-issuer"] as const)("%s has no alarm that the page lacks", (mode) => {
-	const names = alarms.map(({ name }) => name);
-	const others = readAlarms(synthesise(mode).template).map(({ name }) => name);
-	expect(others.filter((name) => !names.includes(name))).toEqual([]);
-	expect(others).toEqual(
-		expect.arrayContaining(["MetricsMissing", "RetentionMissing", "ProtectionChanged"]),
-	);
-});
+test.each(["public", "new-vpc", "own-issuer"] as const)(
+	"%s has no alarm that the page lacks",
+	(mode) => {
+		const names = alarms.map(({ name }) => name);
+		const others = readAlarms(synthesise(mode).template).map(({ name }) => name);
+		expect(others.filter((name) => !names.includes(name))).toEqual([]);
+		expect(others).toEqual(
+			expect.arrayContaining(["MetricsMissing", "RetentionMissing", "ProtectionChanged"]),
+		);
+	},
+);

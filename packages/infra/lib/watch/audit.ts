@@ -33,6 +33,7 @@ import {
 	type Protected,
 	protectionChanges,
 } from "./changes.ts";
+import { selectors } from "./selectors.ts";
 
 export interface AuditProps {
 	readonly workspaces: WorkspaceBucket;
@@ -190,12 +191,8 @@ export class Audit extends Construct {
 		});
 		trail.node.addDependency(topic);
 		const resource = trail.node.defaultChild as cloudtrail.CfnTrail;
-		resource.advancedEventSelectors = [
-			...(isOwn ? [MANAGEMENT_WRITES] : []),
-			...(isOwn && reads ? [MANAGEMENT_READS] : []),
-			...(users === undefined ? [] : [changesOf(users)]),
-			...(dataEvents ? [objectsOf(workspaces.bucket as s3.IBucket)] : []),
-		];
+		const objects = dataEvents ? (workspaces.bucket as s3.IBucket) : undefined;
+		resource.advancedEventSelectors = [...selectors({ isOwn, reads, users, objects })];
 		resource.addPropertyDeletionOverride("EventSelectors");
 		resource.snsTopicName = topic.topicArn;
 		return { bucket, topic, logGroup, resource };
@@ -227,52 +224,6 @@ export interface TrailFiles {
 interface OwnTrail extends TrailFiles {
 	readonly logGroup: logs.LogGroup;
 	readonly resource: cloudtrail.CfnTrail;
-}
-
-/** KMS's cryptographic calls count as reads, so they cost nothing here. */
-const MANAGEMENT_WRITES: cloudtrail.CfnTrail.AdvancedEventSelectorProperty = {
-	name: "changes",
-	fieldSelectors: [
-		{ field: "eventCategory", equalTo: ["Management"] },
-		{ field: "readOnly", equalTo: ["false"] },
-	],
-};
-
-/** Most of an account's reads are KMS's. An exchange of a token at STS counts as a read. */
-const MANAGEMENT_READS: cloudtrail.CfnTrail.AdvancedEventSelectorProperty = {
-	name: "reads",
-	fieldSelectors: [
-		{ field: "eventCategory", equalTo: ["Management"] },
-		{ field: "readOnly", equalTo: ["true"] },
-		{ field: "eventSource", notEquals: ["kms.amazonaws.com"] },
-	],
-};
-
-function objectsOf(bucket: s3.IBucket): cloudtrail.CfnTrail.AdvancedEventSelectorProperty {
-	return {
-		name: "objects",
-		fieldSelectors: [
-			{ field: "eventCategory", equalTo: ["Data"] },
-			{ field: "resources.type", equalTo: ["AWS::S3::Object"] },
-			{ field: "resources.ARN", startsWith: [`${bucket.bucketArn}/`] },
-		],
-	};
-}
-
-/**
- * Who allowed whom: an operator who adds a sender of their own can ask another person's agent. A
- * change of a user costs $0.000001.
- */
-function changesOf(users: dynamodb.ITable): cloudtrail.CfnTrail.AdvancedEventSelectorProperty {
-	return {
-		name: "users",
-		fieldSelectors: [
-			{ field: "eventCategory", equalTo: ["Data"] },
-			{ field: "resources.type", equalTo: ["AWS::DynamoDB::Table"] },
-			{ field: "resources.ARN", equalTo: [users.tableArn] },
-			{ field: "readOnly", equalTo: ["false"] },
-		],
-	};
 }
 
 /** CloudFormation shortens a long stack name in the names that it makes, to no less than this. */

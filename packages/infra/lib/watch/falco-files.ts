@@ -16,7 +16,9 @@ export const TOKEN_RULE = "Token is refused for the OpenClaw role";
 export const MANAGEMENT_RULES = ["OpenClaw bucket is changed", TOKEN_RULE] as const;
 
 export function falcoConfig(queueName: string): string {
-	const [before, after, ...others] = read("config/falco_cloudtrail.yaml").split("sqs://openclaw-trail");
+	const [before, after, ...others] = read("config/falco_cloudtrail.yaml").split(
+		"sqs://openclaw-trail",
+	);
 	if (after === undefined || others.length > 0)
 		throw new Error("falco/config/falco_cloudtrail.yaml must name the queue once");
 	return `${before}sqs://${queueName}${after}`;

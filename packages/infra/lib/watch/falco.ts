@@ -33,24 +33,20 @@ import { Construct } from "constructs";
 import { allow, allowKey, BundledFunction } from "../parts/bundled-function.ts";
 import { makeLogGroup } from "../parts/keys.ts";
 import { makeVpc } from "../parts/vpc.ts";
-import type { FalcoImages } from "../settings/config.ts";
+import type { Config, FalcoImages } from "../settings/config.ts";
 import type { WorkspaceBucket } from "../storage/workspace-bucket.ts";
 import type { TrailFiles } from "./audit.ts";
 import { falcoConfig, RULES, siteSettings, TOKEN_RULE } from "./falco-files.ts";
 
 export interface FalcoProps {
+	readonly config: Config;
 	readonly trail: TrailFiles;
-	/** Whether the trail has more than the bucket's data events. */
-	readonly hasManagementEvents: boolean;
 	readonly workspaces: WorkspaceBucket;
 	readonly userRole: iam.IRole;
 	/** The endpoint through which machines reach S3, if there is one. */
 	readonly s3EndpointId: string | undefined;
 	readonly zoneIds: readonly string[];
-	readonly images: FalcoImages;
-	readonly alertEmail: string | undefined;
 	readonly key: kms.IKey;
-	readonly logDays: number;
 }
 
 /** Where Falco looks for its files, and for its plugins. Each is a volume. */
@@ -78,7 +74,7 @@ export class Falco extends Construct {
 
 	constructor(scope: Construct, id: string, props: FalcoProps) {
 		super(scope, id);
-		const { trail, key, logDays } = props;
+		const { config, trail, key } = props;
 		this.queue = new sqs.Queue(this, "Queue", {
 			encryption: sqs.QueueEncryption.SQS_MANAGED,
 			enforceSSL: true,
@@ -88,7 +84,7 @@ export class Falco extends Construct {
 			receiveMessageWaitTime: Duration.seconds(20),
 		});
 		trail.topic.addSubscription(new SqsSubscription(this.queue as sqs.IQueue));
-		this.logGroup = makeLogGroup(this, "Logs", { key, days: logDays });
+		this.logGroup = makeLogGroup(this, "Logs", { key, days: config.logDays });
 		this.alerts = this.#makeAlerts(props);
 		this.findings = this.#makeFindings(props);
 		this.#run(this.#makeTask(props), props);
@@ -96,23 +92,21 @@ export class Falco extends Construct {
 			"RefusedTokens",
 			logs.FilterPattern.stringValue("$.rule", "=", TOKEN_RULE),
 		);
-		this.lostAlerts = this.#count(
-			"LostAlerts",
-			logs.FilterPattern.literal('"[ERROR] : AWS"'),
-		);
+		this.lostAlerts = this.#count("LostAlerts", logs.FilterPattern.literal('"[ERROR] : AWS"'));
 	}
 
-	#makeAlerts({ alertEmail, key }: FalcoProps): sns.Topic {
+	#makeAlerts({ config, key }: FalcoProps): sns.Topic {
 		const topic = new sns.Topic(this, "Alerts", {
 			displayName: `${Stack.of(this).stackName}: alerts of Falco`,
 			masterKey: key,
 			enforceSSL: true,
 		});
-		if (alertEmail !== undefined) topic.addSubscription(new EmailSubscription(alertEmail));
+		if (config.alarmEmail !== undefined)
+			topic.addSubscription(new EmailSubscription(config.alarmEmail));
 		return topic;
 	}
 
-	#makeFindings({ key, logDays }: FalcoProps): BundledFunction {
+	#makeFindings({ config, key }: FalcoProps): BundledFunction {
 		const { partition, region, account } = Stack.of(this);
 		const findings = new BundledFunction(this, "Findings", {
 			entry: "falco-findings",
@@ -121,7 +115,7 @@ export class Falco extends Construct {
 			memory: 256,
 			environment: {},
 			key,
-			logDays,
+			logDays: config.logDays,
 		});
 		allow(
 			findings.role,
@@ -135,7 +129,8 @@ export class Falco extends Construct {
 
 	#makeTask(props: FalcoProps): ecs.FargateTaskDefinition {
 		const { region } = Stack.of(this);
-		const { images } = props;
+		// The settings have checked that each is there.
+		const images = props.config.falcoImages as FalcoImages;
 		const task = new ecs.FargateTaskDefinition(this, "Task", {
 			cpu: 256,
 			memoryLimitMiB: 1_024,
@@ -218,7 +213,7 @@ export class Falco extends Construct {
 	}
 
 	/** JSON, which is YAML. */
-	#site({ trail, workspaces, userRole, s3EndpointId, hasManagementEvents }: FalcoProps): string {
+	#site({ config, trail, workspaces, userRole, s3EndpointId }: FalcoProps): string {
 		const stack = Stack.of(this);
 		const { account, region, synthesizer } = stack;
 		return stack.toJsonString(
@@ -227,7 +222,7 @@ export class Falco extends Construct {
 				userRole: userRole.roleName,
 				deployRole: `cdk-${synthesizer.bootstrapQualifier}-cfn-exec-role-${account}-${region}`,
 				s3EndpointId,
-				hasManagementEvents,
+				hasManagementEvents: config.auditTrail === "own",
 			}),
 		);
 	}
@@ -237,7 +232,7 @@ export class Falco extends Construct {
 		allow(
 			role,
 			"TakeMessages",
-			["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage"],
+			["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
 			[this.queue.queueArn],
 		);
 		allow(
@@ -265,30 +260,28 @@ export class Falco extends Construct {
 		});
 	}
 
-	#run(taskDefinition: ecs.FargateTaskDefinition, { zoneIds, key, logDays }: FalcoProps): void {
-		const subnet = {
-			name: "falco",
-			subnetType: ec2.SubnetType.PUBLIC,
-			cidrMask: 28,
-			mapPublicIpOnLaunch: false,
-		};
-		const vpc = makeVpc(this, { zoneIds, natGateways: 0, subnets: [subnet], key, logDays });
+	#run(taskDefinition: ecs.FargateTaskDefinition, { config, zoneIds, key }: FalcoProps): void {
+		const subnetType = ec2.SubnetType.PUBLIC;
+		const subnets = [{ name: "falco", subnetType, cidrMask: 28, mapPublicIpOnLaunch: false }];
+		const { logDays } = config;
+		const vpc = makeVpc(this, { zoneIds, natGateways: 0, subnets, key, logDays }) as ec2.IVpc;
 		const group = new ec2.SecurityGroup(this, "Group", {
 			vpc,
 			description: "Falco: outbound HTTPS, nothing inbound",
 			allowAllOutbound: false,
 		});
 		group.addEgressRule(ec2.Peer.anyIpv4(), ec2.Port.tcp(443), "AWS, images and plugins");
+		const cluster = new ecs.Cluster(this, "Cluster", {
+			vpc,
+			containerInsightsV2: ecs.ContainerInsights.DISABLED,
+		}) as ecs.ICluster;
 		const service = new ecs.FargateService(this, "Service", {
-			cluster: new ecs.Cluster(this, "Cluster", {
-				vpc,
-				containerInsightsV2: ecs.ContainerInsights.DISABLED,
-			}),
+			cluster,
 			taskDefinition,
 			desiredCount: 1,
 			minHealthyPercent: 100,
 			assignPublicIp: true,
-			vpcSubnets: { subnetType: ec2.SubnetType.PUBLIC },
+			vpcSubnets: { subnetType },
 			securityGroups: [group],
 			// Otherwise CloudFormation waits for three hours for an image that cannot be pulled.
 			circuitBreaker: { rollback: true },

@@ -47,7 +47,10 @@ function container(name: string, of = template): Container {
 function environment(name: string, of = template): Readonly<Record<string, string>> {
 	const place = new Deployed(of);
 	return Object.fromEntries(
-		container(name, of).Environment.map(({ Name, Value }) => [Name, place.resolve(Value) as string]),
+		container(name, of).Environment.map(({ Name, Value }) => [
+			Name,
+			place.resolve(Value) as string,
+		]),
 	);
 }
 
@@ -101,7 +104,9 @@ describe("the rules of the Falco service", () => {
 		expect(switchedOff(synthesise("falco", { "openclaw:network": "public" }).template)).toEqual([
 			NETWORK_RULE,
 		]);
-		const { template: withoutOwnTrail } = synthesise("falco", { "openclaw:auditTrail": "existing" });
+		const { template: withoutOwnTrail } = synthesise("falco", {
+			"openclaw:auditTrail": "existing",
+		});
 		expect(switchedOff(withoutOwnTrail)).toEqual(MANAGEMENT_RULES);
 	});
 
@@ -110,7 +115,9 @@ describe("the rules of the Falco service", () => {
 			JSON.stringify(properties(of, "AWS::CloudTrail::Trail").AdvancedEventSelectors);
 		const reads = '{"Equals":["true"],"Field":"readOnly"}';
 		expect(selectors(template)).toContain(reads);
-		expect(selectors(template)).toContain('{"Field":"eventSource","NotEquals":["kms.amazonaws.com"]}');
+		expect(selectors(template)).toContain(
+			'{"Field":"eventSource","NotEquals":["kms.amazonaws.com"]}',
+		);
 		const other = synthesise("falco", { "openclaw:auditTrail": "existing" }).template;
 		expect(selectors(other)).not.toContain(reads);
 		expect(selectors(other)).toContain("AWS::S3::Object");
@@ -188,10 +195,13 @@ describe("the task of the Falco service", () => {
 		const { Statement } = deployed.identityPolicy("FalcoTaskRole");
 		expect(Statement.map(({ Action, Resource }) => [Action, Resource])).toEqual([
 			[
-				["sqs:GetQueueUrl", "sqs:ReceiveMessage", "sqs:DeleteMessage"],
+				["sqs:DeleteMessage", "sqs:GetQueueUrl", "sqs:ReceiveMessage"],
 				deployed.arnOf("AWS::SQS::Queue", "FalcoQueue"),
 			],
-			["s3:GetObject", `${deployed.arnOf("AWS::S3::Bucket", "AuditTrailBucket")}/AWSLogs/111111111111/CloudTrail/*`],
+			[
+				"s3:GetObject",
+				`${deployed.arnOf("AWS::S3::Bucket", "AuditTrailBucket")}/AWSLogs/111111111111/CloudTrail/*`,
+			],
 			["sns:Publish", deployed.arnOf("AWS::SNS::Topic", "FalcoAlerts")],
 			[["kms:Decrypt", "kms:GenerateDataKey"], deployed.arnOf("AWS::KMS::Key", "OperationsKey")],
 		]);
