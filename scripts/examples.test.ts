@@ -11,7 +11,15 @@ import { PlatformMachine } from "../packages/testkit/platform/platform.ts";
 const EXAMPLES = join(import.meta.dirname, "../examples");
 const read = (path: string) => readFileSync(join(EXAMPLES, path), "utf8");
 /** What another test runs, as examples/README.md says. */
-const ELSEWHERE = ["compose/compose.yaml", "compose/example.env", "library/look-back.ts"];
+const ELSEWHERE = [
+	"compose/compose.yaml",
+	"compose/example.env",
+	"falco/ecs-task-definition.json",
+	"falco/helm-cloudtrail-values.yaml",
+	"falco/helm-values.yaml",
+	"falco/openclaw-falco.service",
+	"library/look-back.ts",
+];
 const HERE = [
 	"agentcore/ask.ts",
 	"config/local.jsonc",
@@ -29,7 +37,7 @@ test("every file is run by a test, and in the list of examples", () => {
 	expect(files.sort()).toEqual([...ELSEWHERE, ...HERE].sort());
 	const list = read("README.md");
 	for (const file of files) expect(list).toContain(`](${file.split("/")[0]}`);
-	for (const path of ["compose.image.test.ts", "package.heavy.test.ts"])
+	for (const path of ["compose.image.test.ts", "package/examples.test.ts", "package.heavy.test.ts"])
 		expect(list).toContain(path);
 });
 

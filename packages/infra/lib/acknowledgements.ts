@@ -29,6 +29,7 @@ export function acknowledgements(stack: Stack, config: Config): readonly Acknowl
 		...identity(stack, config),
 		...execution(stack, config),
 		...(config.issuer === undefined ? webhookApi(config) : []),
+		...(config.falco ? falco(stack) : []),
 	];
 }
 
@@ -186,6 +187,32 @@ function webhookApi({ channels }: Config): readonly Acknowledgement[] {
 			reason:
 				"rotated by EventBridge Scheduler, which calls RotateSecret: the schedule can be switched off, and reports failures",
 		})),
+	];
+}
+
+function falco(stack: Stack): readonly Acknowledgement[] {
+	const trail = `<${logicalId(stack, "Audit/TrailBucket/Resource")}.Arn>`;
+	return [
+		{
+			at: "Falco/Queue",
+			id: "AwsSolutions-SQS3",
+			reason: "Falco's plugin deletes each message before it reads the file, so none fails twice",
+		},
+		{
+			at: "Falco/Cluster",
+			id: "AwsSolutions-ECS4",
+			reason: "one task, and an alarm on its queue that rings when it does not work",
+		},
+		{
+			at: "Falco/Task",
+			id: "AwsSolutions-ECS2",
+			reason: "the variables hold the rules and names of this stack, and no secret",
+		},
+		{
+			at: "Falco/TaskRole",
+			id: `AwsSolutions-IAM5[Resource::${trail}/AWSLogs/${shown(stack).account}/CloudTrail/*]`,
+			reason: "Falco reads every file of the trail",
+		},
 	];
 }
 

@@ -22,6 +22,7 @@ import { Retention } from "./storage/retention.ts";
 import { type Adopted, WorkspaceBucket } from "./storage/workspace-bucket.ts";
 import type { Watched } from "./watch/alarms.ts";
 import { Audit } from "./watch/audit.ts";
+import { Falco } from "./watch/falco.ts";
 import { makeTopic, Observability } from "./watch/observability.ts";
 
 export class OpenClawStack extends Stack {
@@ -47,10 +48,11 @@ export class OpenClawStack extends Stack {
 			? new Endpoints(this, "Endpoints", { network, names: config.endpoints })
 			: undefined;
 		const operators = new Operators(this, "Operators", { principals: config.operators });
+		const s3EndpointId = endpoints?.s3EndpointId ?? network.s3EndpointId;
 		const workspaces = new WorkspaceBucket(this, "WorkspaceBucket", {
 			adopted: adoptedBy(config),
 			operators,
-			s3EndpointId: endpoints?.s3EndpointId ?? network.s3EndpointId,
+			s3EndpointId,
 		});
 		endpoints?.allowBucket(workspaces.bucket.bucketArn);
 		endpoints?.allowOperators(operators, workspaces.bucket.bucketArn);
@@ -139,9 +141,22 @@ export class OpenClawStack extends Stack {
 			logDays,
 			auditTrail: config.auditTrail,
 			dataEvents: config.dataEvents,
+			reads: config.falco,
 		});
+		const falco = config.falco
+			? new Falco(this, "Falco", {
+					config,
+					trail: audit.trailFiles!,
+					workspaces,
+					userRole: identity.role,
+					s3EndpointId,
+					zoneIds: this.#zoneIds.length > 0 ? this.#zoneIds : this.#chooseZones(config),
+					key,
+				})
+			: undefined;
+		if (falco !== undefined) new CfnOutput(this, "FalcoAlerts", { value: falco.alerts.topicArn });
 		new Observability(this, "Observability", {
-			watched: { ...watched, audit },
+			watched: { ...watched, audit, ...(falco && { falco }) },
 			topic,
 			platformVersion: platformVersion(this, config),
 		});

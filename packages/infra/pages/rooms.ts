@@ -9,9 +9,9 @@ const ROOMS: Readonly<Record<string, string>> = {
 	"lib/access": "the role of a user's machine, who signs its tokens, the operators' roles",
 	"lib/machines": "image, runtime, network and its endpoints",
 	"lib/chats": "the webhook API, WAF, the way of a message, the channels' secrets",
-	"lib/watch": "who changed or read data; alarms, dashboard, saved queries",
+	"lib/watch": "who changed or read data; Falco; alarms, dashboard, saved queries",
 	"lib/parts": "what functions, log groups, keys and schedules have in common",
-	lambda: "what runs there: five functions, one file each ([README](lambda/README.md))",
+	lambda: "what runs there: six functions, one file each ([README](lambda/README.md))",
 	"lambda/channels": "a channel's requests, and its API",
 	"lambda/webhook": "the webhook handler",
 	"lambda/worker": "the request to the agent, attachments, progress",
@@ -26,9 +26,9 @@ const ROOMS: Readonly<Record<string, string>> = {
 	pages: "what writes pages of the documentation",
 };
 
-/** Tables that documents print, two of three channels, and rotation, which stands on its own. */
+/** Tables that documents print, two of three channels, rotation, and Falco, which is optional. */
 const SKIPPED =
-	/settings\/(?:config|users)|acknowledgements|watch\/(?:alarms|changes|queries|dashboard)|telegram|feishu|rotation/;
+	/settings\/(?:config|users)|acknowledgements|watch\/(?:alarms|changes|selectors|queries|dashboard|falco)|falco-findings|telegram|feishu|rotation/;
 
 const HOME = new URL("..", import.meta.url);
 

@@ -254,7 +254,7 @@ export const ROWS: readonly Row[] = [
 			],
 			[`${INFRA}/test/names.test.ts`]: [
 				"every saved query that an alarm or a document names exists",
-				"exists for the machines, the webhook, the worker, the firewall, retention and the audit",
+				"exists for the machines, the webhook, the worker, the firewall, retention, the audit and Falco",
 			],
 			[`${INFRA}/test/firewall.test.ts`]: [
 				"passes long messages of channels that have them: %s, %i bytes",
@@ -349,6 +349,26 @@ export const ROWS: readonly Row[] = [
 				"notices a stateful resource that is deleted, replaced or no longer retained",
 			],
 		},
+	},
+	{
+		claim:
+			"Falco reads the trail with lists that the stack fills, from images by digest, and may do nothing else; its rules are artifacts of falcoctl",
+		tests: {
+			[`${STACK}/falco.test.ts`]: [
+				"get each of their lists from the stack, and no list that they do not have",
+				"are switched off where the stack cannot feed them, and only there",
+				"writes its three files and starts the engine",
+				"takes messages, reads the trail and publishes alerts, and may do nothing else",
+			],
+			[`${LAMBDA}/falco-findings.test.ts`]: [
+				"that Security Hub refuses fails with its reason, so that it is tried again",
+			],
+			"falco/package/artifact.heavy.test.ts": [
+				"are installed by digest, byte for byte, as the checksums say",
+				"are installed by name, with the plugins that they depend on",
+			],
+		},
+		open: "Fargate, a real trail and Security Hub",
 	},
 ];
 

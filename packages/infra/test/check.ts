@@ -12,7 +12,7 @@ import { fileURLToPath } from "node:url";
 
 const INFRA = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = fileURLToPath(new URL("../../../.cache/infra/", import.meta.url));
-const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer"];
+const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer", "falco"];
 
 /** Pinned, because a newer version has new rules. */
 const CFN_LINT = "1.58.0";

@@ -85,6 +85,12 @@ describe("settings", () => {
 		[{ "openclaw:allowedUsers": 4711 }, /must be a list or an object of users, not 4711/],
 		[{ "openclaw:telegramRanges": "149.154.160.0" }, /openclaw:telegramRanges/],
 		[{ "openclaw:feishuHost": "feishu.example" }, /feishuHost.*open\.larksuite\.com/],
+		[{ "openclaw:falco": true }, /openclaw:falco \(true\): needs openclaw:dataEvents/],
+		[
+			{ "openclaw:falco": true, "openclaw:falcoImages": "falco=falcosecurity/falco:0.44.1" },
+			/needs falco, by digest.*\n.*needs falcosidekick.*\n.*needs falcoctl.*\n.*needs cloudtrail.*\n.*needs json/,
+		],
+		[{ "openclaw:falcoImages": "falcon=a" }, /falcon is not one of falco, falcosidekick/],
 	])("%j is refused", (context, message) => {
 		expect(() => config(context)).toThrow(message);
 	});

@@ -306,9 +306,10 @@ async function failures(
 }
 
 const newVpc = new Deployed(synthesise("new-vpc").template);
+const falco = new Deployed(synthesise("falco").template);
 
 test("docs/iam-actions.md lists every action that a statement allows", async () => {
-	const all = asks(newVpc);
+	const all = [...asks(newVpc), ...asks(falco).filter(({ where }) => /\bFalco/.test(where))];
 	const verdicts = await Promise.all(all.map(evaluate));
 	const rows = all.map(({ where, principal, action, resource }, index) => {
 		const by = principal.replace(
@@ -321,7 +322,7 @@ test("docs/iam-actions.md lists every action that a statement allows", async () 
 	const page = [
 		"# Actions in IAM",
 		"",
-		"`packages/infra/test/every-action.test.ts` generates this page from the template of `examples/new-vpc`. It lists every action of every statement that allows something, with a resource that the statement covers, and what an IAM simulator decides. The same test shows that a stranger is denied. `any` stands for a wildcard.",
+		"`packages/infra/test/every-action.test.ts` generates this page from the templates of `examples/new-vpc` and, for Falco, `examples/falco`. It lists every action of every statement that allows something, with a resource that the statement covers, and what an IAM simulator decides. The same test shows that a stranger is denied. `any` stands for a wildcard.",
 		"",
 		"| policy, statement | principal | action | resource | decision |",
 		"|---|---|---|---|---|",
@@ -333,6 +334,7 @@ test("docs/iam-actions.md lists every action that a statement allows", async () 
 
 describe.each([
 	["new-vpc", newVpc],
+	["falco", falco],
 	...(["public", "existing-vpc", "own-issuer"] as const).map(
 		(mode) => [mode, new Deployed(synthesise(mode).template)] as const,
 	),

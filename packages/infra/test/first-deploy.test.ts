@@ -11,7 +11,7 @@ import { hostsOf, unreachableHosts } from "../lib/settings/hosts.ts";
 import { REGIONS } from "../lib/settings/regions.ts";
 import { contextOf, type Mode, type Synthesised, synthesise } from "./synth.ts";
 
-const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer"] satisfies Mode[];
+const MODES = ["public", "new-vpc", "existing-vpc", "own-issuer", "falco"] satisfies Mode[];
 
 let newVpc: Synthesised;
 

@@ -15,7 +15,7 @@ let alarmTexts: readonly string[];
 let dashboards: readonly string[];
 
 beforeAll(() => {
-	const { template } = synthesise("public", { "openclaw:dataEvents": true });
+	const { template } = synthesise("falco");
 	const deployed = new Deployed(template);
 	const all = (type: string) =>
 		Object.values(template.findResources(type)).map(
@@ -112,14 +112,16 @@ describe("a saved query", () => {
 		expect(names.filter((name) => !(name in METRICS))).toEqual([]);
 	});
 
-	test("exists for the machines, the webhook, the worker, the firewall, retention and the audit", () => {
+	test("exists for the machines, the webhook, the worker, the firewall, retention, the audit and Falco", () => {
 		expect([...queries.keys()].sort()).toEqual([
+			"alerts of Falco",
 			"blocked requests",
 			"changes of the protection",
 			"denied access",
 			"denied access to objects",
 			"durability lag",
 			"errors by code",
+			"failed findings",
 			"failed issuer",
 			"failed retention",
 			"failed rotations",

@@ -12,7 +12,7 @@ import { makeInstallation, makeStack } from "../lib/app.ts";
 import type { Config } from "../lib/settings/config.ts";
 import type { OpenClawStack } from "../lib/stack.ts";
 
-export type Mode = "public" | "new-vpc" | "existing-vpc" | "own-issuer";
+export type Mode = "public" | "new-vpc" | "existing-vpc" | "own-issuer" | "falco";
 
 export interface Synthesised {
 	readonly stack: OpenClawStack;

@@ -66,14 +66,28 @@ const RESOURCE_POLICIES: readonly (readonly [type: string, action: RegExp, reaso
 	["AWS::Logs::ResourcePolicy", /^logs:/, "streams of the one log group named before the wildcard"],
 ];
 
+/** An installation, and the findings of cdk-nag that it accepts. */
+type Place = readonly [template: Template, acknowledged: readonly Acknowledgement[]];
+
 /** @throws Error for a wildcard without a reason */
-export function wildcardTable(
-	template: Template,
-	acknowledged: readonly Acknowledgement[],
-): string {
+export function wildcardTable(places: readonly Place[]): string {
+	const rows = places.flatMap(wildcardRows);
+	return [
+		"# Wildcards in IAM",
+		"",
+		"`packages/infra/test/stack/whole.test.ts` generates this page from the templates of `examples/new-vpc` and `examples/falco`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Deny statements are left out: they should match widely.",
+		"",
+		"| where | allows | on | why |",
+		"|---|---|---|---|",
+		...[...new Set(rows)].sort(),
+		"",
+	].join("\n");
+}
+
+function wildcardRows([template, acknowledged]: Place): readonly string[] {
 	const deployed = new Deployed(template);
 	const resources = Object.entries(template.toJSON().Resources as Record<string, Resource>);
-	const rows = resources.flatMap(([id, { Type, Properties }]) =>
+	return resources.flatMap(([id, { Type, Properties }]) =>
 		policiesOf(deployed, Properties).flatMap(({ Statement }) =>
 			Statement.filter(({ Effect }) => Effect === "Allow").flatMap((statement) =>
 				wildcards(statement).map((wildcard) => {
@@ -89,16 +103,6 @@ export function wildcardTable(
 			),
 		),
 	);
-	return [
-		"# Wildcards in IAM",
-		"",
-		"`packages/infra/test/stack/whole.test.ts` generates this page from the template of `examples/new-vpc`. It lists every statement in roles and on resources that allows something and contains a `*`. A statement without a reason fails the test. Deny statements are left out: they should match widely.",
-		"",
-		"| where | allows | on | why |",
-		"|---|---|---|---|",
-		...[...new Set(rows)].sort(),
-		"",
-	].join("\n");
 }
 
 /** Every policy document in the properties, at any depth. */

@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { randomBytes, randomUUID } from "node:crypto";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
-import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { freePort } from "../free-port.ts";
+import { type GoTool, GoToolUnavailable, goTool } from "../go-tool.ts";
 
 /**
  * A real S3 server for tests, demo and benchmarks. It is MinIO, built once from the Go module proxy
@@ -15,10 +15,11 @@ import { freePort } from "../free-port.ts";
  */
 
 /** The only place where the version is pinned. */
-const MINIO_VERSION = "v0.0.0-20260212201848-7aac2a2c5b7c";
-const CACHE = fileURLToPath(new URL("../../../.cache/bin/", import.meta.url));
-const MINIO = join(CACHE, `minio-${MINIO_VERSION}`);
-const LOCK = `${MINIO}.lock`;
+const MINIO: GoTool = {
+	main: "github.com/minio/minio",
+	version: "v0.0.0-20260212201848-7aac2a2c5b7c",
+	what: "the S3 test server (MinIO): once, 3 to 8 minutes on 2 cores",
+};
 
 /**
  * How tests find the server that `global-setup.ts` started. The variables are private, so that
@@ -99,7 +100,9 @@ export function s3ServerOfEnvironment(
  * @throws S3ServerUnavailable without Go, or if the build or the start fails
  */
 export async function startS3Server(env: NodeJS.ProcessEnv = {}): Promise<StartedS3Server> {
-	const minio = await buildOnce();
+	const minio = await goTool(MINIO).catch((error: unknown) => {
+		throw error instanceof GoToolUnavailable ? new S3ServerUnavailable(error.message) : error;
+	});
 	const directory = await mkdtemp(join(tmpdir(), "openclaw-s3-"));
 	const accessKeyId = `test-${randomBytes(6).toString("hex")}`;
 	const secretAccessKey = randomBytes(20).toString("hex");
@@ -201,95 +204,6 @@ async function end(child: ChildProcess): Promise<void> {
 	const timer = setTimeout(() => child.kill("SIGKILL"), 5_000);
 	await exited;
 	clearTimeout(timer);
-}
-
-/**
- * Path of the server's program, built if necessary. If several processes need it, one builds it and
- * the others wait.
- */
-async function buildOnce(): Promise<string> {
-	await mkdir(CACHE, { recursive: true });
-	let isTold = false;
-	while (!(await exists(MINIO))) {
-		if (await takeLock()) {
-			try {
-				await build();
-			} finally {
-				await rm(LOCK, { force: true });
-			}
-		} else {
-			if (!isTold) console.log("waiting for another process that builds the S3 test server");
-			isTold = true;
-			await sleep(500);
-		}
-	}
-	return MINIO;
-}
-
-/** False while a live process holds it. */
-async function takeLock(): Promise<boolean> {
-	const holder = Number(await readFile(LOCK, "utf8").catch(() => ""));
-	if (holder > 0 && !isAlive(holder)) await rm(LOCK, { force: true });
-	try {
-		await writeFile(LOCK, String(process.pid), { flag: "wx" });
-		return true;
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-		return false;
-	}
-}
-
-function isAlive(pid: number): boolean {
-	try {
-		process.kill(pid, 0);
-		return true;
-	} catch (error) {
-		return (error as NodeJS.ErrnoException).code === "EPERM";
-	}
-}
-
-async function build(): Promise<void> {
-	const bin = await mkdtemp(join(CACHE, ".build-"));
-	try {
-		const go = spawn(
-			"go",
-			["install", "-trimpath", "-ldflags=-s -w", `github.com/minio/minio@${MINIO_VERSION}`],
-			{
-				cwd: bin,
-				env: { ...process.env, GOBIN: bin, GOWORK: "off", CGO_ENABLED: "0" },
-				stdio: ["ignore", "pipe", "pipe"],
-			},
-		);
-		go.once("spawn", () =>
-			console.log(
-				`building the S3 test server (MinIO ${MINIO_VERSION}): once, 3 to 8 minutes on 2 cores`,
-			),
-		);
-		const output = collectOutput(go);
-		const code = await new Promise<number | null>((resolve, reject) => {
-			go.once("error", reject);
-			go.once("close", resolve);
-		});
-		if (code !== 0)
-			throw new S3ServerUnavailable(
-				`\`go install\` of the S3 test server failed: ${output().trim().slice(-500)}`,
-			);
-		await rename(join(bin, "minio"), MINIO);
-	} catch (error) {
-		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
-		throw new S3ServerUnavailable(
-			"Go is missing, and the S3 test server is built with it: install Go 1.24 or later (https://go.dev/dl)",
-		);
-	} finally {
-		await rm(bin, { recursive: true, force: true });
-	}
-}
-
-async function exists(path: string): Promise<boolean> {
-	return await access(path).then(
-		() => true,
-		() => false,
-	);
 }
 
 /** @returns the name of a new, empty bucket */

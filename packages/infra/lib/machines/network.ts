@@ -8,10 +8,9 @@
 import { Annotations } from "aws-cdk-lib";
 import { RuntimeNetworkConfiguration } from "aws-cdk-lib/aws-bedrockagentcore";
 import * as ec2 from "aws-cdk-lib/aws-ec2";
-import * as iam from "aws-cdk-lib/aws-iam";
 import type * as kms from "aws-cdk-lib/aws-kms";
 import { Construct } from "constructs";
-import { makeLogGroup } from "../parts/keys.ts";
+import { makeVpc } from "../parts/vpc.ts";
 import type { Config } from "../settings/config.ts";
 import { checkZones } from "../settings/regions.ts";
 
@@ -79,35 +78,18 @@ export class Network extends Construct {
 	}
 
 	#makeVpc({ natGateways, logDays }: Config, zoneIds: readonly string[], key: kms.IKey): ec2.Vpc {
-		const vpc = new ec2.Vpc(this, "Vpc", {
-			availabilityZones: [...zoneIds],
-			natGateways,
-			// Otherwise CDK adds a function of its own; nothing here uses that group.
-			restrictDefaultSecurityGroup: false,
-			subnetConfiguration:
-				natGateways === 0
-					? [{ name: "machines", subnetType: ec2.SubnetType.PRIVATE_ISOLATED, cidrMask: 20 }]
-					: [
-							{ name: "machines", subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 20 },
-							{
-								name: "nat",
-								subnetType: ec2.SubnetType.PUBLIC,
-								cidrMask: 28,
-								mapPublicIpOnLaunch: false,
-							},
-						],
-		});
-		const subnets = [...vpc.publicSubnets, ...vpc.privateSubnets, ...vpc.isolatedSubnets];
-		for (const [index, subnet] of subnets.entries()) {
-			const resource = subnet.node.defaultChild as ec2.CfnSubnet;
-			resource.availabilityZoneId = zoneIds[index % zoneIds.length]!;
-			resource.addPropertyDeletionOverride("AvailabilityZone");
-		}
-		const logs = makeLogGroup(this, "FlowLogs", { key, days: logDays });
-		const role = new iam.Role(this, "FlowLogsRole", {
-			assumedBy: new iam.ServicePrincipal("vpc-flow-logs.amazonaws.com"),
-		});
-		vpc.addFlowLog("FlowLog", { destination: ec2.FlowLogDestination.toCloudWatchLogs(logs, role) });
-		return vpc;
+		const subnets: readonly ec2.SubnetConfiguration[] =
+			natGateways === 0
+				? [{ name: "machines", subnetType: ec2.SubnetType.PRIVATE_ISOLATED, cidrMask: 20 }]
+				: [
+						{ name: "machines", subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS, cidrMask: 20 },
+						{
+							name: "nat",
+							subnetType: ec2.SubnetType.PUBLIC,
+							cidrMask: 28,
+							mapPublicIpOnLaunch: false,
+						},
+					];
+		return makeVpc(this, { zoneIds, natGateways, subnets, key, logDays });
 	}
 }

@@ -22,6 +22,11 @@ export type Channel = (typeof CHANNELS)[number];
 export const IMAGE_URI =
 	/^(\d{12})\.dkr\.ecr\.([a-z0-9-]+)\.amazonaws\.com(?:\.cn)?\/([a-z0-9._/-]+)(?::[^:@\s]+|@sha256:[0-9a-f]{64})$/;
 
+/** What the Falco service runs: images, and plugins that falcoctl installs. */
+const FALCO_IMAGES = ["falco", "falcosidekick", "falcoctl", "cloudtrail", "json"] as const;
+export type FalcoImages = Readonly<Record<(typeof FALCO_IMAGES)[number], string>>;
+const BY_DIGEST = /^[a-z0-9.-]+(?::\d+)?\/[a-z0-9._/-]+@sha256:[0-9a-f]{64}$/;
+
 const list = <T extends z.ZodType<unknown, string>>(item: T) =>
 	z.preprocess(
 		(value) =>
@@ -280,6 +285,16 @@ const SCHEMA = z
 		dataEvents: onOff
 			.default(false)
 			.describe("CloudTrail data events of the bucket, $0.10 per 100,000."),
+		falco: onOff
+			.default(false)
+			.describe(
+				"Falco reads the trail, on Fargate: docs/falco-deploy.md. Needs `dataEvents` and `falcoImages`.",
+			),
+		falcoImages: pairs
+			.default({})
+			.describe(
+				`Public images of that service (${FALCO_IMAGES.slice(0, 3).join(", ")}) and its plugins (${FALCO_IMAGES.slice(3).join(", ")}), each by digest: \`falco=REGISTRY/NAME@sha256:DIGEST\`.`,
+			),
 		retentionAtOnce: whole(2, 1_000)
 			.default(4)
 			.describe(
@@ -332,6 +347,14 @@ const SCHEMA = z
 		for (const key of ["containerfile", "imageBuildArgs", "imageBuildSecrets"] as const)
 			if (value.imageUri !== undefined && Object.keys(value[key] ?? {}).length > 0)
 				say(key, "builds an image, and imageUri names one that is built: set one of the two");
+		if (value.falco && !value.dataEvents)
+			say("falco", "needs openclaw:dataEvents: most of its rules read nothing else");
+		for (const name of value.falco ? FALCO_IMAGES : [])
+			if (!BY_DIGEST.test(value.falcoImages[name] ?? ""))
+				say("falcoImages", `needs ${name}, by digest: REGISTRY/NAME@sha256:DIGEST`);
+		for (const name of Object.keys(value.falcoImages))
+			if (!FALCO_IMAGES.some((known) => known === name))
+				say("falcoImages", `${name} is not one of ${FALCO_IMAGES.join(", ")}`);
 		if (value.idleMinutes > value.maxHours * 60) say("idleMinutes", "must not exceed maxHours");
 		if (value.maxProvisionedConcurrency < value.provisionedConcurrency)
 			say("maxProvisionedConcurrency", "must not be less than provisionedConcurrency");

@@ -21,6 +21,7 @@ import type { WebhookApi } from "../chats/webhook-api.ts";
 import type { AgentRuntime } from "../machines/agent-runtime.ts";
 import type { Retention } from "../storage/retention.ts";
 import type { Audit } from "./audit.ts";
+import type { Falco } from "./falco.ts";
 import { blockedMetric, daemonMetric, runtimeMetric } from "./metrics.ts";
 
 const PERIOD = Duration.minutes(5);
@@ -32,6 +33,7 @@ export interface Watched {
 	readonly runtime: AgentRuntime;
 	readonly retention: Retention;
 	readonly audit?: Audit;
+	readonly falco?: Falco;
 	readonly webhookApi?: WebhookApi;
 	readonly issuer?: Issuer;
 	readonly router?: Router;
@@ -56,6 +58,7 @@ export function alarmSpecs(watched: Watched): readonly AlarmSpec[] {
 		...machineAlarms(watched),
 		...keepingAlarms(watched),
 		...auditAlarms(watched),
+		...falcoAlarms(watched),
 		...webhookApiAlarms(watched),
 		...queueAlarms(watched),
 	];
@@ -218,6 +221,37 @@ function auditAlarms({ audit }: Watched): readonly AlarmSpec[] {
 			metric: audit.changesSeenByTrail,
 			threshold: 1,
 			why: "A role, the trusted issuer, the trail, or what reports changes was changed; other changes arrive as messages of their own. Expected after a deployment that changes them. The saved query `changes of the protection` says who did it. If nobody knows why, revoke that principal's sessions first.",
+		},
+	];
+}
+
+function falcoAlarms({ falco }: Watched): readonly AlarmSpec[] {
+	if (falco === undefined) return [];
+	return [
+		{
+			name: "FalcoBehind",
+			metric: falco.queue.metricApproximateAgeOfOldestMessage(MOST),
+			threshold: 1_800,
+			periods: { bad: 2, of: 2 },
+			why: "Seconds; with openclaw:falco. CloudTrail writes a file about every five minutes, and Falco reads it at once. Half an hour means that no task runs. The events of the service in Amazon ECS say why: an image that cannot be pulled, or a task that ends. Nothing is lost for 14 days, and the next task goes on where this one stopped.",
+		},
+		{
+			name: "FalcoAlertsLost",
+			metric: falco.lostAlerts,
+			threshold: 1,
+			why: "falcosidekick could not publish an alert, and does not try again. The saved query `alerts of Falco` has it.",
+		},
+		{
+			name: "RefusedTokens",
+			metric: falco.refusedTokens,
+			threshold: 10,
+			why: "STS refused ten tokens for the users' role in 5 minutes; one alone has expired in transit. From many addresses it is an attack. From one machine, its clock is wrong, or the issuer changed a key. The saved query `alerts of Falco` names the addresses.",
+		},
+		{
+			name: "FindingsFailed",
+			metric: falco.findings.fn.metricErrors(SUM),
+			threshold: 1,
+			why: "Security Hub refused an alert of Falco. After three attempts, the alert is in the topic and in the log only. The saved query `failed findings` shows the reason; the usual one is that Security Hub is not enabled in this region.",
 		},
 	];
 }

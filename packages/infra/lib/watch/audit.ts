@@ -33,6 +33,7 @@ import {
 	type Protected,
 	protectionChanges,
 } from "./changes.ts";
+import { selectors } from "./selectors.ts";
 
 export interface AuditProps {
 	readonly workspaces: WorkspaceBucket;
@@ -49,6 +50,8 @@ export interface AuditProps {
 	readonly logDays: number;
 	readonly auditTrail: Config["auditTrail"];
 	readonly dataEvents: boolean;
+	/** Whether the own trail also records what only reads, for Falco. */
+	readonly reads: boolean;
 }
 
 export class Audit extends Construct {
@@ -56,6 +59,8 @@ export class Audit extends Construct {
 	readonly changes: logs.LogGroup;
 	/** The log group of the trail; undefined without a trail. */
 	readonly trailLogs: logs.LogGroup | undefined;
+	/** The bucket of the trail, and the topic that names each new file; undefined without a trail. */
+	readonly trailFiles: TrailFiles | undefined;
 	/** Changes that only a trail sees; undefined if the trail is not ours. */
 	readonly changesSeenByTrail: Metric | undefined;
 	readonly hasDataEvents: boolean;
@@ -73,6 +78,7 @@ export class Audit extends Construct {
 		const isOwn = auditTrail === "own";
 		const trail = isOwn || dataEvents ? this.#makeTrail(props) : undefined;
 		this.trailLogs = trail?.logGroup;
+		this.trailFiles = trail;
 		const resources: Omit<Protected, "ruleName"> = {
 			namePrefix: namePrefix(stackName),
 			functionArnPrefix: `arn:${partition}:lambda:${region}:${account}:function:${namePrefix(stackName)}`,
@@ -159,7 +165,8 @@ export class Audit extends Construct {
 		});
 	}
 
-	#makeTrail({ workspaces, users, key, logDays, auditTrail, dataEvents }: AuditProps): OwnTrail {
+	#makeTrail(props: AuditProps): OwnTrail {
+		const { workspaces, users, key, logDays, auditTrail, dataEvents, reads } = props;
 		const isOwn = auditTrail === "own";
 		const bucket = new s3.Bucket(this, "TrailBucket", {
 			encryption: s3.BucketEncryption.S3_MANAGED,
@@ -172,7 +179,7 @@ export class Audit extends Construct {
 			lifecycleRules: [{ expiration: Duration.days(400) }],
 		});
 		const logGroup = makeLogGroup(this, "TrailLogs", { key, days: logDays });
-		const files = this.#makeFilesTopic(key);
+		const topic = this.#makeFilesTopic(key);
 		const trail = new cloudtrail.Trail(this, "Trail", {
 			bucket: bucket as s3.IBucket,
 			cloudWatchLogGroup: logGroup,
@@ -182,16 +189,13 @@ export class Audit extends Construct {
 			includeGlobalServiceEvents: isOwn,
 			enableFileValidation: true,
 		});
-		trail.node.addDependency(files);
+		trail.node.addDependency(topic);
 		const resource = trail.node.defaultChild as cloudtrail.CfnTrail;
-		resource.advancedEventSelectors = [
-			...(isOwn ? [MANAGEMENT_WRITES] : []),
-			...(users === undefined ? [] : [changesOf(users)]),
-			...(dataEvents ? [objectsOf(workspaces.bucket as s3.IBucket)] : []),
-		];
+		const objects = dataEvents ? (workspaces.bucket as s3.IBucket) : undefined;
+		resource.advancedEventSelectors = [...selectors({ isOwn, reads, users, objects })];
 		resource.addPropertyDeletionOverride("EventSelectors");
-		resource.snsTopicName = files.topicArn;
-		return { bucket, logGroup, resource };
+		resource.snsTopicName = topic.topicArn;
+		return { bucket, topic, logGroup, resource };
 	}
 
 	/** CloudTrail tells this topic the name of each file that it has written. */
@@ -212,46 +216,14 @@ export class Audit extends Construct {
 	}
 }
 
-interface OwnTrail {
+export interface TrailFiles {
 	readonly bucket: s3.Bucket;
+	readonly topic: sns.Topic;
+}
+
+interface OwnTrail extends TrailFiles {
 	readonly logGroup: logs.LogGroup;
 	readonly resource: cloudtrail.CfnTrail;
-}
-
-/** KMS's cryptographic calls count as reads, so they cost nothing here. */
-const MANAGEMENT_WRITES: cloudtrail.CfnTrail.AdvancedEventSelectorProperty = {
-	name: "changes",
-	fieldSelectors: [
-		{ field: "eventCategory", equalTo: ["Management"] },
-		{ field: "readOnly", equalTo: ["false"] },
-	],
-};
-
-function objectsOf(bucket: s3.IBucket): cloudtrail.CfnTrail.AdvancedEventSelectorProperty {
-	return {
-		name: "objects",
-		fieldSelectors: [
-			{ field: "eventCategory", equalTo: ["Data"] },
-			{ field: "resources.type", equalTo: ["AWS::S3::Object"] },
-			{ field: "resources.ARN", startsWith: [`${bucket.bucketArn}/`] },
-		],
-	};
-}
-
-/**
- * Who allowed whom: an operator who adds a sender of their own can ask another person's agent. A
- * change of a user costs $0.000001.
- */
-function changesOf(users: dynamodb.ITable): cloudtrail.CfnTrail.AdvancedEventSelectorProperty {
-	return {
-		name: "users",
-		fieldSelectors: [
-			{ field: "eventCategory", equalTo: ["Data"] },
-			{ field: "resources.type", equalTo: ["AWS::DynamoDB::Table"] },
-			{ field: "resources.ARN", equalTo: [users.tableArn] },
-			{ field: "readOnly", equalTo: ["false"] },
-		],
-	};
 }
 
 /** CloudFormation shortens a long stack name in the names that it makes, to no less than this. */

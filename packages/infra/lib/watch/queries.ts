@@ -95,9 +95,21 @@ const OBJECTS: Queries = {
 | sort @timestamp desc`,
 };
 
+const FALCO: Queries = {
+	"alerts of Falco": `fields @timestamp, priority, rule, output, @message
+| filter ispresent(rule) or @message like /ERROR/
+| sort @timestamp desc`,
+};
+
+const FINDINGS: Queries = {
+	"failed findings": `fields @timestamp, rule, error.name, error.message
+| filter level = "error" or @message like /Task timed out|Runtime exited/
+| sort @timestamp desc`,
+};
+
 export function saveQueries(
 	scope: Construct,
-	{ runtime, retention, audit, webhookApi, issuer, router, secrets }: Watched,
+	{ runtime, retention, audit, falco, webhookApi, issuer, router, secrets }: Watched,
 ): void {
 	const save = (questions: Queries, ...groups: readonly logs.ILogGroup[]) => {
 		for (const [name, queryString] of Object.entries(questions)) {
@@ -117,6 +129,10 @@ export function saveQueries(
 	if (issuer !== undefined) save(ISSUER, issuer.handler.logGroup);
 	if (secrets !== undefined) save(ROTATIONS, ...secrets.rotations.map(({ logGroup }) => logGroup));
 	if (webhookApi !== undefined) save(FIREWALL, webhookApi.firewall.logGroup);
+	if (falco !== undefined) {
+		save(FALCO, falco.logGroup);
+		save(FINDINGS, falco.findings.logGroup);
+	}
 	if (audit === undefined) return;
 	const trail = audit.trailLogs === undefined ? [] : [audit.trailLogs];
 	save(changes(Stack.of(scope).stackName), audit.changes, ...trail);

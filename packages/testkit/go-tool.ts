@@ -1,0 +1,113 @@
+/**
+ * Programs that tests need, from the Go module proxy: each is built once into `.cache/bin`. If several
+ * processes need one, one builds it and the others wait.
+ */
+import { spawn } from "node:child_process";
+import { access, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+
+const CACHE = fileURLToPath(new URL("../../.cache/bin/", import.meta.url));
+
+export interface GoTool {
+	/** The package to build. */
+	readonly main: string;
+	readonly version: string;
+	/** For people who wait, with the time: `the S3 test server (MinIO …): once, 3 to 8 minutes`. */
+	readonly what: string;
+}
+
+/** The reason why a tool is not there; the message is one readable line. */
+export class GoToolUnavailable extends Error {}
+
+/** Path of the program, built if necessary. @throws GoToolUnavailable */
+export async function goTool(tool: GoTool): Promise<string> {
+	const program = join(CACHE, `${nameOf(tool)}-${tool.version}`);
+	const lock = `${program}.lock`;
+	await mkdir(CACHE, { recursive: true });
+	let isTold = false;
+	while (!(await exists(program))) {
+		if (await takeLock(lock)) {
+			try {
+				await build(tool, program);
+			} finally {
+				await rm(lock, { force: true });
+			}
+		} else {
+			if (!isTold) console.log(`waiting for another process that builds ${tool.what}`);
+			isTold = true;
+			await sleep(500);
+		}
+	}
+	return program;
+}
+
+/** As `go install` names it: without the major version of its module. */
+function nameOf({ main }: GoTool): string {
+	const name = basename(main);
+	return /^v\d+$/.test(name) ? basename(main.slice(0, -name.length - 1)) : name;
+}
+
+/** False while a live process holds it. */
+async function takeLock(lock: string): Promise<boolean> {
+	const holder = Number(await readFile(lock, "utf8").catch(() => ""));
+	if (holder > 0 && !isAlive(holder)) await rm(lock, { force: true });
+	try {
+		await writeFile(lock, String(process.pid), { flag: "wx" });
+		return true;
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+		return false;
+	}
+}
+
+function isAlive(pid: number): boolean {
+	try {
+		process.kill(pid, 0);
+		return true;
+	} catch (error) {
+		return (error as NodeJS.ErrnoException).code === "EPERM";
+	}
+}
+
+async function build(tool: GoTool, program: string): Promise<void> {
+	const { main, version, what } = tool;
+	const bin = await mkdtemp(join(CACHE, ".build-"));
+	try {
+		const go = spawn("go", ["install", "-trimpath", "-ldflags=-s -w", `${main}@${version}`], {
+			cwd: bin,
+			env: { ...process.env, GOBIN: bin, GOWORK: "off", CGO_ENABLED: "0" },
+			stdio: ["ignore", "pipe", "pipe"],
+		});
+		go.once("spawn", () => console.log(`building ${what}`));
+		let output = "";
+		for (const stream of [go.stdout, go.stderr])
+			stream.on("data", (part: Buffer) => {
+				output = (output + part.toString()).slice(-10_000);
+			});
+		const code = await new Promise<number | null>((resolve, reject) => {
+			go.once("error", reject);
+			go.once("close", resolve);
+		});
+		if (code !== 0)
+			throw new GoToolUnavailable(
+				`\`go install ${main}@${version}\` failed: ${output.trim().slice(-500)}`,
+			);
+		await rename(join(bin, nameOf(tool)), program);
+	} catch (error) {
+		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
+		throw new GoToolUnavailable(
+			`Go is missing, which builds ${what}: install Go 1.25 or later (https://go.dev/dl)`,
+		);
+	} finally {
+		await rm(bin, { recursive: true, force: true });
+	}
+}
+
+async function exists(path: string): Promise<boolean> {
+	return await access(path).then(
+		() => true,
+		() => false,
+	);
+}
