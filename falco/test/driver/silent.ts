@@ -97,6 +97,9 @@ async function live(
 		`${AGENT}:${AGENT}`,
 	];
 	const sidecar = [
+		// By which `falco/test/run` knows the sidecar among root's processes.
+		"/usr/bin/env",
+		"OPENCLAW_FALCO_CASE=1",
 		"/usr/local/bin/node",
 		"/opt/openclaw-sidecar/openclaw-sidecar.js",
 		"run",
@@ -120,8 +123,6 @@ async function live(
 		...agentEnv,
 		HOME: "/home/openclaw",
 		OPENCLAW_SIDECAR_STATE_DIR: "/var/lib/openclaw-sidecar",
-		// By which `falco/test/run` knows the session's processes.
-		OPENCLAW_FALCO_CASE: "1",
 	};
 	const daemon = new Running(
 		"openclaw-sidecar run",
