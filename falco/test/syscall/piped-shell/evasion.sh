@@ -1,5 +1,5 @@
 # Relays a shell through pipes, as a reverse shell does whose connection another program holds: Node
-# with its own pipes, a named pipe, and an interactive shell.
+# with its own pipes, an interactive shell, and `cat` of a named pipe.
 node -e '
 	const { spawnSync } = require("node:child_process");
 	spawnSync("sh", [], { input: "true\n" });
@@ -7,5 +7,5 @@ node -e '
 '
 mkfifo /tmp/relay
 (echo true >/tmp/relay) &
-sh -s </tmp/relay
+cat /tmp/relay | sh -s
 wait

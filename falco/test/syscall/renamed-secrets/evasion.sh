@@ -1,4 +1,5 @@
-# Relative targets, a parent directory, /proc, and a secret that is renamed before it is read.
+# Relative targets, a parent directory, /proc, a secret that is renamed before it is read, and a path
+# that is too long for Falco.
 cd /home/openclaw/.openclaw/workspace
 ln -s ../openclaw.json a
 ln -s .. b
@@ -11,3 +12,4 @@ node -e '
 '
 mv ../secrets.json notes.json
 mv ../credentials/telegram/token.json token
+perl -e 'open my $file, "<", "/" . "./" x 600 . "home/openclaw/.openclaw/.env" or die'
