@@ -2,7 +2,8 @@
 # The machine of the normal session: `session.sh NODE REPOSITORY OPENCLAW NPM CACHE HOME STORE
 # COMMAND...`, as root in its own mount namespace. Paths and users are those of the image. HOME,
 # CACHE and STORE are directories that become /home/openclaw, its Node compile cache, and
-# /srv/store. OPENCLAW is an installation of OpenClaw, NPM the directory of npm's package, or - without.
+# /srv/store. OPENCLAW is an installation of OpenClaw, NPM the directory of npm's package, or - without. Without
+# OpenClaw, the test kit with its fake is in OpenClaw's place.
 set -eu
 node=$1 repository=$2 openclaw=$3 npm=$4 cache=$5 home=$6 store=$7
 shift 7
@@ -32,9 +33,8 @@ show() {
 show home /home/openclaw
 show cache /home/openclaw/.cache/node
 show store /srv/store
-show testkit /srv/testkit
 show sidecar /opt/openclaw-sidecar
-if [ "$openclaw" != - ]; then show openclaw /opt/openclaw; fi
+if [ "$openclaw" != - ]; then show openclaw /opt/openclaw; else show testkit /opt/openclaw/node_modules/openclaw; fi
 if [ "$npm" != - ]; then show npm /usr/local/lib/node_modules/npm; fi
 : >/usr/local/bin/node
 mount --bind /mnt/node /usr/local/bin/node

@@ -44,7 +44,7 @@ printf 'private\n' >/root/notes
 
 # OpenClaw's code: runs its argument, so that a script can act as OpenClaw's own process. npm's code
 # does the same.
-for code in /opt/openclaw/openclaw.mjs /usr/local/lib/node_modules/npm/bin/npm-cli.mjs; do
+for code in /opt/openclaw/node_modules/openclaw/openclaw.mjs /usr/local/lib/node_modules/npm/bin/npm-cli.mjs; do
 	mkdir -p "${code%/*}"
 	printf 'import { createRequire } from "node:module";\nglobalThis.require = createRequire(import.meta.url);\n(0, eval)(process.argv[2]);\n' >"$code"
 done

@@ -21,6 +21,8 @@ const AGENT = 10_001;
 /** Kept between sessions; otherwise each start of OpenClaw compiles 330 packages again. */
 const COMPILE_CACHE = join(REPOSITORY, ".cache/openclaw-session");
 const STATE = "/home/openclaw/.openclaw";
+/** As the image's own command starts it. */
+const OPENCLAW = "/opt/openclaw/node_modules/openclaw/openclaw.mjs";
 const START_MS = 60_000;
 const DRAIN_MS = 120_000;
 
@@ -255,8 +257,7 @@ async function installPlugins(
 	}
 	if (installation !== "-") {
 		const cache = "NODE_COMPILE_CACHE=/home/openclaw/.cache/node";
-		const openclaw = "/opt/openclaw/node_modules/.bin/openclaw";
-		await inside(daemon, env, ["env", cache, "node", openclaw, "plugins", "install", "--force", plugin]);
+		await inside(daemon, env, ["env", cache, "node", OPENCLAW, "plugins", "install", "--force", plugin]);
 		done.push("`openclaw plugins install`");
 	}
 	return done.length === 0 ? "no plugin: neither npm nor OpenClaw is here" : done.join("; ");
@@ -286,9 +287,9 @@ async function inside(
 function inMachine(part: string, installation: string): string {
 	if (part === process.execPath) return "/usr/local/bin/node";
 	const testkit = join(REPOSITORY, "packages/testkit");
-	if (part.startsWith(`${testkit}/`)) return `/srv/testkit${part.slice(testkit.length)}`;
+	if (part.startsWith(`${testkit}/`)) return dirname(OPENCLAW) + part.slice(testkit.length);
 	if (installation === "-" || !part.endsWith("/node_modules/.bin/openclaw")) return part;
-	return "/opt/openclaw/node_modules/.bin/openclaw";
+	return OPENCLAW;
 }
 
 async function limit(ms: number): Promise<undefined> {

@@ -1,5 +1,5 @@
 # OpenClaw and its package manager install a plugin with a program, and the program runs.
-node /opt/openclaw/openclaw.mjs '
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	const { copyFileSync, mkdirSync, symlinkSync } = require("node:fs");
 	mkdirSync("/home/openclaw/.openclaw/npm/p/.bin", { recursive: true });
 	copyFileSync("/bin/true", "/home/openclaw/.openclaw/npm/p/native");

@@ -6,7 +6,7 @@ node -e '
 		connect(server.address().port, "127.0.0.1").on("close", () => server.close()).resume();
 	});
 '
-node /opt/openclaw/openclaw.mjs '
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	const socket = require("node:net").connect(80, "169.254.169.254");
 	socket.on("error", () => {}).on("close", () => process.exit(0)).setTimeout(2000, () => socket.destroy());
 '

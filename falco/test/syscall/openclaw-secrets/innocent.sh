@@ -1,6 +1,6 @@
 # OpenClaw's own process reads its secrets; tools read the workspace, including a project's files with the
 # same names.
-node /opt/openclaw/openclaw.mjs '
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	const { readFileSync } = require("node:fs");
 	for (const path of ["openclaw.json", "credentials/telegram/token.json", ".env", "state/openclaw.sqlite"]) readFileSync(`/home/openclaw/.openclaw/${path}`);
 '

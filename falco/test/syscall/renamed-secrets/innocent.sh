@@ -7,7 +7,7 @@ ln -s lib current
 ln lib/index.js project/copy.js
 ln -s /usr/bin/env env
 mv project renamed
-node /opt/openclaw/openclaw.mjs '
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	const { renameSync, writeFileSync } = require("node:fs");
 	const file = "/home/openclaw/.openclaw/credentials/telegram/token.json";
 	writeFileSync(`${file}.tmp`, "x");

@@ -1,5 +1,5 @@
 # OpenClaw's own process writes its databases and its configuration; tools write the workspace.
-node /opt/openclaw/openclaw.mjs '
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	const { DatabaseSync } = require("node:sqlite");
 	const { renameSync, writeFileSync } = require("node:fs");
 	const database = new DatabaseSync("/home/openclaw/.openclaw/agents/main/agent/other.sqlite");

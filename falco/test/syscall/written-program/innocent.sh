@@ -2,6 +2,6 @@
 cd /home/openclaw/.openclaw/workspace
 printf '#!/bin/sh\ntrue\n' >script.sh && chmod +x script.sh && ./script.sh
 /bin/true
-node /opt/openclaw/openclaw.mjs 'require("node:fs").copyFileSync("/bin/true", "/home/openclaw/.openclaw/npm/helper")'
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs 'require("node:fs").copyFileSync("/bin/true", "/home/openclaw/.openclaw/npm/helper")'
 /home/openclaw/.openclaw/npm/helper
 node -e 0
