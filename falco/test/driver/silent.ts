@@ -219,7 +219,7 @@ function findNpm(): string {
 	return "-";
 }
 
-/** A plugin with a program, by OpenClaw's own command, and one of 600 files by npm. Both programs run. */
+/** A package of 600 files by npm, whose program runs, and a plugin by OpenClaw's own command. */
 async function installPlugins(
 	daemon: Running,
 	env: Readonly<Record<string, string>>,
@@ -228,18 +228,22 @@ async function installPlugins(
 ): Promise<string> {
 	const done: string[] = [];
 	const plugin = `${STATE}/workspace/plugin`;
+	// In /tmp, because OpenClaw installs by copies that it removes again.
+	const large = "/tmp/large";
 	const files = `
 		set -e
-		mkdir -p ${plugin} && cd ${plugin}
-		echo '{"name":"quiet","version":"1.0.0","type":"module","main":"index.js","bin":"native","openclaw":{"extensions":["./index.js"]}}' >package.json
+		mkdir -p ${plugin} ${large}/data && cd ${plugin}
+		echo '{"name":"quiet","version":"1.0.0","type":"module","main":"index.js","openclaw":{"extensions":["./index.js"]}}' >package.json
 		echo '{"id":"quiet","name":"quiet","configSchema":{"type":"object","properties":{}}}' >openclaw.plugin.json
 		echo 'export default { id: "quiet", name: "quiet", register() {} };' >index.js
+		cd ${large}
+		echo '{"name":"large","version":"1.0.0","bin":"native"}' >package.json
 		cp /bin/true native
-		mkdir data; i=0; while [ $i -lt 600 ]; do echo x >data/$i.txt; i=$((i + 1)); done
+		i=0; while [ $i -lt 600 ]; do echo x >data/$i.txt; i=$((i + 1)); done
 	`;
 	await inside(daemon, env, ["sh", "-c", files]);
 	if (npm !== "-") {
-		const project = `${STATE}/npm/projects/quiet`;
+		const project = `${STATE}/npm/projects/large`;
 		const cli = "/usr/local/lib/node_modules/npm/bin/npm-cli.js";
 		await inside(daemon, env, [
 			"node",
@@ -250,9 +254,9 @@ async function installPlugins(
 			"--no-audit",
 			"--no-fund",
 			`--prefix=${project}`,
-			plugin,
+			large,
 		]);
-		await inside(daemon, env, [`${project}/node_modules/.bin/quiet`]);
+		await inside(daemon, env, [`${project}/node_modules/.bin/large`]);
 		done.push("npm installs a package of 600 files, whose program runs");
 	}
 	if (installation !== "-") {
