@@ -38,6 +38,8 @@ export interface Case {
 	readonly needs: readonly string[];
 	readonly as: "agent" | "root";
 	readonly network: "shared" | "own";
+	/** Falco's own rules that alert on the innocent script. */
+	readonly beside: readonly string[];
 	readonly trigger: readonly Expected[];
 	/** Other ways to do the same, which an attacker would try first. Empty: there is no script. */
 	readonly evasion: readonly Expected[];
@@ -59,6 +61,7 @@ interface CaseFile {
 	readonly needs?: readonly string[];
 	readonly as?: "agent" | "root";
 	readonly network?: "shared" | "own";
+	readonly beside?: readonly string[];
 	readonly trigger?: readonly Expected[];
 	readonly evasion?: readonly Expected[];
 	readonly innocent?: string;
@@ -87,6 +90,7 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 		needs = [],
 		as = "agent",
 		network = "shared",
+		beside = [],
 		trigger = [],
 		evasion = [],
 		innocent,
@@ -118,7 +122,7 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 		for (const key of Object.keys(expected))
 			if (!EXPECTED_KEYS.includes(key)) throw new Error(`${where}: unknown key ${key} of an alert`);
 	const told = { innocent, benign, falsePositives, unseen, response };
-	return { kind, name, rule, needs, as, network, trigger, evasion, ...told };
+	return { kind, name, rule, needs, as, network, beside, trigger, evasion, ...told };
 }
 
 /** The file name of what is done. */

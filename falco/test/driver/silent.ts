@@ -206,7 +206,8 @@ async function callTools(agent: Agent, workspace: string): Promise<string> {
 	] as const;
 	for (const [tool, values] of calls)
 		await agent.turn(`Please. [[tool:${tool}:${JSON.stringify(values)}]]`);
-	if (!existsSync(join(workspace, proof))) throw new Error(`OpenClaw's exec did not write ${proof}`);
+	if (!existsSync(join(workspace, proof)))
+		throw new Error(`OpenClaw's exec did not write ${proof}`);
 	return `OpenClaw's own tools: ${[...new Set(calls.map(([tool]) => tool))].join(", ")}`;
 }
 
@@ -261,7 +262,16 @@ async function installPlugins(
 	}
 	if (installation !== "-") {
 		const cache = "NODE_COMPILE_CACHE=/home/openclaw/.cache/node";
-		await inside(daemon, env, ["env", cache, "node", OPENCLAW, "plugins", "install", "--force", plugin]);
+		await inside(daemon, env, [
+			"env",
+			cache,
+			"node",
+			OPENCLAW,
+			"plugins",
+			"install",
+			"--force",
+			plugin,
+		]);
 		done.push("`openclaw plugins install`");
 	}
 	return done.length === 0 ? "no plugin: neither npm nor OpenClaw is here" : done.join("; ");

@@ -33,7 +33,9 @@ function runTable(): string {
 			`${count("ok")} ok, ${count("failed")} failed, ${count("not run")} not run`,
 		]);
 	});
-	return [row(["engine", "where and how", "date", "rules"]), "|---|---|---|---|", ...rows].join("\n");
+	return [row(["engine", "where and how", "date", "rules"]), "|---|---|---|---|", ...rows].join(
+		"\n",
+	);
 }
 
 function caseTable(kind: Kind): string {

@@ -35,10 +35,7 @@ function ownerOf(pid: string): number | undefined {
 }
 
 /** @returns the reason if the script did not do its task; otherwise undefined */
-export function runScript(
-	{ kind, name, as, network }: Case,
-	way: Way,
-): string | undefined {
+export function runScript({ kind, name, as, network }: Case, way: Way): string | undefined {
 	const own = network === "own" ? ["--net"] : [];
 	const world = [
 		join(TEST, "world.sh"),
