@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { casesOfAllRules, TEST } from "./cases.ts";
+import { casesOfAllRules, scriptOf, TEST, waysOf } from "./cases.ts";
 import { readmeWithTables } from "./tables.ts";
 
 const cases = casesOfAllRules();
@@ -24,10 +24,9 @@ test("the README's tables match the rules and cases (pnpm docs:write)", () => {
 describe("scripts", () => {
 	const scripts = [...cases.values()].flat().filter(({ kind }) => kind !== "cloudtrail");
 	test.each(
-		scripts.flatMap(({ kind, name }) => [
-			`${kind}/${name}/trigger.sh`,
-			`${kind}/${name}/innocent.sh`,
-		]),
+		scripts.flatMap((one) =>
+			waysOf(one).map((way) => `${one.kind}/${one.name}/${scriptOf(one.kind, way)}`),
+		),
 	)("%s is a shell's, and says what it does", (path) => {
 		const { status, stderr } = spawnSync("sh", ["-n", join(TEST, path)], { encoding: "utf8" });
 		expect([status, stderr]).toEqual([0, ""]);

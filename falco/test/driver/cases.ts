@@ -22,6 +22,13 @@ export interface Expected {
 	readonly count?: number;
 }
 
+/** What is done for a case, in this order. */
+export const WAYS = ["innocent", "trigger", "evasion"] as const;
+export type Way = (typeof WAYS)[number];
+
+const BENIGN = ["unlikely", "possible", "likely"] as const;
+export type Benign = (typeof BENIGN)[number];
+
 export interface Case {
 	readonly kind: Kind;
 	/** The name of its directory. */
@@ -31,11 +38,19 @@ export interface Case {
 	readonly needs: readonly string[];
 	readonly as: "agent" | "root";
 	readonly network: "shared" | "own";
+	/** Falco's own rules that alert on the innocent script. */
+	readonly beside: readonly string[];
 	readonly trigger: readonly Expected[];
+	/** Other ways to do the same, which an attacker would try first. Empty: there is no script. */
+	readonly evasion: readonly Expected[];
 	/** A readable description of the innocent script. */
 	readonly innocent: string;
+	/** How likely an alert has a harmless cause. */
+	readonly benign: Benign;
 	/** A readable list of harmless causes of an alert. */
 	readonly falsePositives: string;
+	/** A readable list of what the rule cannot see. */
+	readonly unseen: string;
 	/** A readable response to an alert. */
 	readonly response: string;
 }
@@ -46,9 +61,13 @@ interface CaseFile {
 	readonly needs?: readonly string[];
 	readonly as?: "agent" | "root";
 	readonly network?: "shared" | "own";
+	readonly beside?: readonly string[];
 	readonly trigger?: readonly Expected[];
+	readonly evasion?: readonly Expected[];
 	readonly innocent?: string;
+	readonly benign?: Benign;
 	readonly false_positives?: string;
+	readonly unseen?: string;
 	readonly response?: string;
 }
 
@@ -63,8 +82,7 @@ export function readCases(kind: Kind): readonly Case[] {
 
 function readCase(kind: Kind, name: string, directory: string): Case {
 	const where = `falco/test/${kind}/${name}`;
-	const suffix = kind === "cloudtrail" ? "json" : "sh";
-	for (const file of [`trigger.${suffix}`, `innocent.${suffix}`, "expected.yaml"])
+	for (const file of [scriptOf(kind, "trigger"), scriptOf(kind, "innocent"), "expected.yaml"])
 		if (!existsSync(join(directory, file))) throw new Error(`${where}: there is no ${file}`);
 	const file = parse(readFileSync(join(directory, "expected.yaml"), "utf8")) as CaseFile;
 	const {
@@ -72,9 +90,13 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 		needs = [],
 		as = "agent",
 		network = "shared",
+		beside = [],
 		trigger = [],
+		evasion = [],
 		innocent,
+		benign,
 		false_positives: falsePositives,
+		unseen,
 		response,
 		...rest
 	} = file;
@@ -84,14 +106,37 @@ function readCase(kind: Kind, name: string, directory: string): Case {
 		rule === undefined ||
 		trigger.length === 0 ||
 		innocent === undefined ||
+		benign === undefined ||
 		falsePositives === undefined ||
+		unseen === undefined ||
 		response === undefined
 	)
-		throw new Error(`${where}: rule, trigger, innocent, false_positives and response are needed`);
-	for (const expected of trigger)
+		throw new Error(
+			`${where}: rule, trigger, innocent, benign, false_positives, unseen and response are needed`,
+		);
+	if (!BENIGN.includes(benign))
+		throw new Error(`${where}: benign is ${benign}; it is one of ${BENIGN.join(", ")}`);
+	if (evasion.length > 0 !== existsSync(join(directory, scriptOf(kind, "evasion"))))
+		throw new Error(`${where}: evasion needs both a script and expected alerts`);
+	for (const expected of [...trigger, ...evasion])
 		for (const key of Object.keys(expected))
-			if (!EXPECTED_KEYS.includes(key)) throw new Error(`${where}: unknown key trigger.${key}`);
-	return { kind, name, rule, needs, as, network, trigger, innocent, falsePositives, response };
+			if (!EXPECTED_KEYS.includes(key)) throw new Error(`${where}: unknown key ${key} of an alert`);
+	const told = { innocent, benign, falsePositives, unseen, response };
+	return { kind, name, rule, needs, as, network, beside, trigger, evasion, ...told };
+}
+
+/** The file name of what is done. */
+export function scriptOf(kind: Kind, way: Way): string {
+	return `${way}.${kind === "cloudtrail" ? "json" : "sh"}`;
+}
+
+export function waysOf({ evasion }: Case): readonly Way[] {
+	return WAYS.filter((way) => way !== "evasion" || evasion.length > 0);
+}
+
+/** The alerts that must be raised. */
+export function expectedOf({ trigger, evasion }: Case, way: Way): readonly Expected[] {
+	return way === "trigger" ? trigger : way === "evasion" ? evasion : [];
 }
 
 /** In the order of the rules files. @throws if a rule has no case, or a case no rule */

@@ -20,6 +20,7 @@ import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { stringify } from "yaml";
 import type { Alert } from "./compare.ts";
+import { shippedMatching } from "./places.ts";
 
 const READY_MS = 90_000;
 const ANSWER_MS = 60_000;
@@ -46,6 +47,12 @@ export function findFalco(): string | undefined {
 		}
 	}
 	return undefined;
+}
+
+/** $FALCO_RULES, or the file of Falco's packages: Falco's own stable rules. */
+export function findFalcoRules(): string | undefined {
+	const { FALCO_RULES = "/etc/falco/falco_rules.yaml" } = process.env;
+	return existsSync(FALCO_RULES) ? FALCO_RULES : undefined;
 }
 
 /** $FALCO_PLUGINS, or the directories of Falco's packages and falcoctl. */
@@ -79,6 +86,8 @@ export interface EngineOptions {
 	/** A file of CloudTrail records instead of system calls. */
 	readonly records?: string;
 	readonly driver?: string;
+	/** Default: that of the configuration that users copy. */
+	readonly matching?: string;
 }
 
 interface PluginConfig {
@@ -89,7 +98,15 @@ interface PluginConfig {
 }
 
 function writeConfig(
-	{ directory, plugins, rules, asContainer, records, driver = "modern_ebpf" }: EngineOptions,
+	{
+		directory,
+		plugins,
+		rules,
+		asContainer,
+		records,
+		driver = "modern_ebpf",
+		matching = shippedMatching(),
+	}: EngineOptions,
 	name: string,
 ): string {
 	const loaded: PluginConfig[] = [];
@@ -124,6 +141,7 @@ function writeConfig(
 	}
 	const config = {
 		engine: { kind: driver },
+		rule_matching: matching,
 		rules_files: rules,
 		plugins: loaded,
 		load_plugins: loaded.map((plugin) => plugin.name),

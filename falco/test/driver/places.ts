@@ -21,7 +21,26 @@ export interface RuleItem {
 	readonly tags: readonly string[];
 }
 
+interface Item extends Partial<RuleItem> {
+	readonly macro?: string;
+	readonly list?: string;
+	readonly condition?: string;
+	readonly items?: readonly unknown[];
+	readonly enabled?: boolean;
+}
+
+export function itemsOf(kind: Kind): readonly Item[] {
+	return parse(readFileSync(RULES_FILES[kind], "utf8")) as readonly Item[];
+}
+
 export function rulesOf(kind: Kind): readonly RuleItem[] {
-	const items = parse(readFileSync(RULES_FILES[kind], "utf8")) as readonly Partial<RuleItem>[];
-	return items.filter((item): item is RuleItem => item.rule !== undefined);
+	return itemsOf(kind).filter((item): item is Item & RuleItem => item.rule !== undefined);
+}
+
+/** `rule_matching` of the configuration that users copy. */
+export function shippedMatching(): string {
+	const { rule_matching: matching } = parse(
+		readFileSync(join(FALCO, "config/falco.yaml"), "utf8"),
+	) as { readonly rule_matching: string };
+	return matching;
 }

@@ -1,6 +1,14 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, realpathSync, rmSync } from "node:fs";
+import {
+	chmodSync,
+	chownSync,
+	existsSync,
+	mkdirSync,
+	mkdtempSync,
+	realpathSync,
+	rmSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import buildSidecar from "../../../packages/testkit/build-command.ts";
 import type { Agent } from "../../../packages/testkit/openclaw/agent.ts";
 import { generatedAgent } from "../../../packages/testkit/openclaw/generated.ts";
@@ -13,6 +21,8 @@ const AGENT = 10_001;
 /** Kept between sessions; otherwise each start of OpenClaw compiles 330 packages again. */
 const COMPILE_CACHE = join(REPOSITORY, ".cache/openclaw-session");
 const STATE = "/home/openclaw/.openclaw";
+/** As the image's own command starts it. */
+const OPENCLAW = "/opt/openclaw/node_modules/openclaw/openclaw.mjs";
 const START_MS = 60_000;
 const DRAIN_MS = 120_000;
 
@@ -26,6 +36,8 @@ interface Stage {
 	readonly agent: Agent;
 	/** OpenClaw's version; `-` for the fake. */
 	readonly installation: string;
+	/** The directory of npm's package; `-` without one. */
+	readonly npm: string;
 	readonly root: string;
 	readonly stop: AbortSignal;
 	say(line: string): void;
@@ -46,7 +58,7 @@ export async function runSilentSession(
 	try {
 		chmodSync(root, 0o755);
 		mkdirSync(join(root, "store"));
-		const stage = { agent, installation, root, stop, say };
+		const stage = { agent, installation, npm: findNpm(), root, stop, say };
 		await live(stage, "first", async (disk) => {
 			say(`a state directory: ${await agent.prepare(disk)}`);
 		});
@@ -62,7 +74,7 @@ export async function runSilentSession(
 
 /** The life of one machine. */
 async function live(
-	{ agent, installation, root, stop, say }: Stage,
+	{ agent, installation, npm, root, stop, say }: Stage,
 	name: string,
 	prepare?: (disk: string) => Promise<void>,
 ): Promise<void> {
@@ -87,6 +99,9 @@ async function live(
 		`${AGENT}:${AGENT}`,
 	];
 	const sidecar = [
+		// By which `falco/test/run` knows the sidecar among root's processes.
+		"/usr/bin/env",
+		"OPENCLAW_FALCO_CASE=1",
 		"/usr/local/bin/node",
 		"/opt/openclaw-sidecar/openclaw-sidecar.js",
 		"run",
@@ -98,6 +113,7 @@ async function live(
 		process.execPath,
 		REPOSITORY,
 		installation,
+		npm,
 		COMPILE_CACHE,
 		home,
 		join(root, "store"),
@@ -137,8 +153,9 @@ async function live(
 			"How far are we?",
 		])
 			await agent.turn(text);
+		if (installation !== "-") say(await callTools(agent, join(home, ".openclaw/workspace")));
 		await useTools(daemon, env);
-		if (name === "first") say(await installPlugin(daemon, env, installation));
+		if (name === "first") say(await installPlugins(daemon, env, installation, npm));
 		await agent.turn("And now?");
 		say(`${name} machine: turns, tools`);
 		end();
@@ -176,39 +193,88 @@ async function useTools(daemon: Running, env: Readonly<Record<string, string>>):
 	await inside(daemon, env, ["sh", "-c", script]);
 }
 
-/**
- * Lays out a plugin's files as npm does. If OpenClaw is available, its own command then installs
- * another plugin from a local directory.
- */
-async function installPlugin(
+/** OpenClaw itself runs its tools, as the model asks. */
+async function callTools(agent: Agent, workspace: string): Promise<string> {
+	const proof = "by-exec.txt";
+	const calls = [
+		["write", { path: "notes/tools.md", content: "first\n" }],
+		["read", { path: "notes/tools.md" }],
+		["edit", { path: "notes/tools.md", edits: [{ oldText: "first", newText: "second" }] }],
+		["exec", { command: `ls -la && cat AGENTS.md && git status; echo done >${proof}` }],
+		["exec", { command: "sleep 1; echo later", background: true }],
+		["process", { action: "list" }],
+	] as const;
+	for (const [tool, values] of calls)
+		await agent.turn(`Please. [[tool:${tool}:${JSON.stringify(values)}]]`);
+	if (!existsSync(join(workspace, proof)))
+		throw new Error(`OpenClaw's exec did not write ${proof}`);
+	return `OpenClaw's own tools: ${[...new Set(calls.map(([tool]) => tool))].join(", ")}`;
+}
+
+/** npm's package, of the npm in PATH. */
+function findNpm(): string {
+	for (const directory of (process.env.PATH ?? "").split(delimiter)) {
+		const command = join(directory, "npm");
+		if (existsSync(command)) return dirname(dirname(realpathSync(command)));
+	}
+	return "-";
+}
+
+/** A package of 600 files by npm, whose program runs, and a plugin by OpenClaw's own command. */
+async function installPlugins(
 	daemon: Running,
 	env: Readonly<Record<string, string>>,
 	installation: string,
+	npm: string,
 ): Promise<string> {
-	const layOut = `
-		const { copyFileSync, mkdirSync, symlinkSync, writeFileSync } = require("node:fs");
-		const root = "${STATE}/npm/projects/whatsapp/node_modules";
-		for (let i = 0; i < 200; i++) {
-			mkdirSync(root + "/p" + i, { recursive: true });
-			for (const name of ["package.json", "index.js", "README.md"]) writeFileSync(root + "/p" + i + "/" + name, "{}");
-		}
-		mkdirSync(root + "/.bin", { recursive: true });
-		symlinkSync("../p0/index.js", root + "/.bin/p0");
-		copyFileSync("/bin/true", root + "/p1/native");
-		require("node:child_process").execFileSync(root + "/p1/native");
-	`;
-	await inside(daemon, env, ["node", "-e", layOut]);
-	if (installation === "-") return "a plugin's tree of 600 files, with its own program";
+	const done: string[] = [];
 	const plugin = `${STATE}/workspace/plugin`;
+	// In /tmp, because OpenClaw installs by copies that it removes again.
+	const large = "/tmp/large";
 	const files = `
-		mkdir -p ${plugin} && cd ${plugin}
+		set -e
+		mkdir -p ${plugin} ${large}/data && cd ${plugin}
 		echo '{"name":"quiet","version":"1.0.0","type":"module","main":"index.js","openclaw":{"extensions":["./index.js"]}}' >package.json
 		echo '{"id":"quiet","name":"quiet","configSchema":{"type":"object","properties":{}}}' >openclaw.plugin.json
 		echo 'export default { id: "quiet", name: "quiet", register() {} };' >index.js
-		exec env NODE_COMPILE_CACHE=/home/openclaw/.cache/node node /opt/openclaw/node_modules/.bin/openclaw plugins install --force ${plugin}
+		cd ${large}
+		echo '{"name":"large","version":"1.0.0","bin":"native"}' >package.json
+		cp /bin/true native
+		i=0; while [ $i -lt 600 ]; do echo x >data/$i.txt; i=$((i + 1)); done
 	`;
 	await inside(daemon, env, ["sh", "-c", files]);
-	return "a plugin's tree of 600 files, and `openclaw plugins install` of another";
+	if (npm !== "-") {
+		const project = `${STATE}/npm/projects/large`;
+		const cli = "/usr/local/lib/node_modules/npm/bin/npm-cli.js";
+		await inside(daemon, env, [
+			"node",
+			cli,
+			"install",
+			"--offline",
+			"--install-links",
+			"--no-audit",
+			"--no-fund",
+			`--prefix=${project}`,
+			large,
+		]);
+		await inside(daemon, env, [`${project}/node_modules/.bin/large`]);
+		done.push("npm installs a package of 600 files, whose program runs");
+	}
+	if (installation !== "-") {
+		const cache = "NODE_COMPILE_CACHE=/home/openclaw/.cache/node";
+		await inside(daemon, env, [
+			"env",
+			cache,
+			"node",
+			OPENCLAW,
+			"plugins",
+			"install",
+			"--force",
+			plugin,
+		]);
+		done.push("`openclaw plugins install`");
+	}
+	return done.length === 0 ? "no plugin: neither npm nor OpenClaw is here" : done.join("; ");
 }
 
 /** Runs a program as the agent's user in the daemon's machine. */
@@ -235,9 +301,9 @@ async function inside(
 function inMachine(part: string, installation: string): string {
 	if (part === process.execPath) return "/usr/local/bin/node";
 	const testkit = join(REPOSITORY, "packages/testkit");
-	if (part.startsWith(`${testkit}/`)) return `/srv/testkit${part.slice(testkit.length)}`;
+	if (part.startsWith(`${testkit}/`)) return dirname(OPENCLAW) + part.slice(testkit.length);
 	if (installation === "-" || !part.endsWith("/node_modules/.bin/openclaw")) return part;
-	return "/opt/openclaw/node_modules/.bin/openclaw";
+	return OPENCLAW;
 }
 
 async function limit(ms: number): Promise<undefined> {

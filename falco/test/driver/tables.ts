@@ -2,13 +2,16 @@
 import { relative } from "node:path";
 import { type Case, casesOfAllRules, type Expected } from "./cases.ts";
 import { FALCO, KINDS, type Kind, RULES_FILES, rulesOf } from "./places.ts";
+import { readRuns, resultOf } from "./results.ts";
 
 const CASES = casesOfAllRules();
+const RUNS = readRuns();
 
 /** The README with its parts between `<!-- NAME -->` and `<!-- /NAME -->` regenerated. */
 export function readmeWithTables(readme: string): string {
 	let text = readme;
 	for (const [name, content] of [
+		["runs", runTable()],
 		["cases", KINDS.map(caseTable).join("\n\n")],
 		["rules", KINDS.map(ruleSections).join("\n\n")],
 	] as const) {
@@ -19,19 +22,47 @@ export function readmeWithTables(readme: string): string {
 	return text;
 }
 
-function caseTable(kind: Kind): string {
-	const rows = casesOf(kind).map(({ rule, name, trigger, innocent }) =>
-		row([
-			`[${rule}](test/${kind}/${name})`,
-			trigger.map((one) => alertText(rule, one)).join("<br>"),
-			`${innocent}: 0`,
-		]),
+function runTable(): string {
+	const rows = RUNS.map((run) => {
+		const all = [...CASES.values()].flat().map((one) => resultOf(run, one));
+		const count = (result: string) => all.filter((one) => one === result).length;
+		return row([
+			run.engine,
+			run.built,
+			run.date,
+			`${count("ok")} ok, ${count("failed")} failed, ${count("not run")} not run`,
+		]);
+	});
+	return [row(["engine", "where and how", "date", "rules"]), "|---|---|---|---|", ...rows].join(
+		"\n",
 	);
+}
+
+function caseTable(kind: Kind): string {
+	const alertsOf = (rule: string, list: readonly Expected[]) =>
+		list.map((one) => alertText(rule, one)).join("<br>");
+	const rows = casesOf(kind).map((one) => {
+		const { rule, name, trigger, evasion, innocent } = one;
+		return row([
+			`[${rule}](test/${kind}/${name})`,
+			alertsOf(rule, trigger),
+			`${innocent}: 0`,
+			...(kind === "cloudtrail" ? [] : [alertsOf(rule, evasion)]),
+			...RUNS.map((run) => resultOf(run, one)),
+		]);
+	});
+	const head = [
+		"rule",
+		"trigger: alerts",
+		"innocent: alerts",
+		...(kind === "cloudtrail" ? [] : ["evasion: alerts"]),
+		...RUNS.map(({ engine }) => engine.split(",")[0] as string),
+	];
 	return [
 		`### ${relative(FALCO, RULES_FILES[kind])}`,
 		"",
-		row(["rule", "trigger: alerts", "innocent: alerts"]),
-		"|---|---|---|",
+		row(head),
+		`|${"---|".repeat(head.length)}`,
 		...rows,
 	].join("\n");
 }
@@ -49,14 +80,14 @@ function ruleSections(kind: Kind): string {
 	const cases = new Map(casesOf(kind).map((one) => [one.rule, one]));
 	return rulesOf(kind)
 		.map(({ rule, desc, priority, tags }) => {
-			const { falsePositives, response } = cases.get(rule) as Case;
+			const { benign, falsePositives, unseen, response } = cases.get(rule) as Case;
 			const techniques = tags.filter((tag) => /^TA?\d/.test(tag)).join(", ");
 			return [
 				`#### ${rule}`,
 				"",
 				`**${priority}**, ${techniques}. ${desc.trim()}`,
 				"",
-				`*False positives:* ${falsePositives} *Response:* ${response}`,
+				`*Benign:* ${benign}. ${falsePositives} *Response:* ${response} *Unseen:* ${unseen}`,
 			].join("\n");
 		})
 		.join("\n\n");

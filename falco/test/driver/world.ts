@@ -5,7 +5,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, readdirSync, statSync } from "node:fs";
 import { delimiter, join } from "node:path";
-import { type Case, TEST } from "./cases.ts";
+import { type Case, scriptOf, TEST, type Way } from "./cases.ts";
 
 const LIMIT_MS = 60_000;
 const ALWAYS_NEEDED = ["unshare", "setpriv", "mount", "sh"];
@@ -35,10 +35,7 @@ function ownerOf(pid: string): number | undefined {
 }
 
 /** @returns the reason if the script did not do its task; otherwise undefined */
-export function runScript(
-	{ kind, name, as, network }: Case,
-	way: "trigger" | "innocent",
-): string | undefined {
+export function runScript({ kind, name, as, network }: Case, way: Way): string | undefined {
 	const own = network === "own" ? ["--net"] : [];
 	const world = [
 		join(TEST, "world.sh"),
@@ -46,7 +43,7 @@ export function runScript(
 		TEST,
 		as,
 		network,
-		`${kind}/${name}/${way}.sh`,
+		`${kind}/${name}/${scriptOf(kind, way)}`,
 	];
 	const args = ["--mount", "--propagation", "private", ...own, "--", "sh", ...world];
 	const { status, signal, stdout, stderr, error } = spawnSync("unshare", args, {

@@ -1,7 +1,8 @@
 /**
  * Simulates a model: an OpenAI-compatible server on the loopback interface. It streams words and
  * counts the messages that it received. `[[write:PATH:BYTES]]` in the user's message makes it call
- * the agent's `write` tool first. `[[slow:SECONDS]]` delays its answer while `isSlow` is set.
+ * the agent's `write` tool first, `[[tool:NAME:{…}]]` any tool with those arguments.
+ * `[[slow:SECONDS]]` delays its answer while `isSlow` is set.
  */
 import { EventEmitter, once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
@@ -162,11 +163,26 @@ const imagesOf = ({ content }: Message) =>
 	typeof content === "string" ? [] : (content ?? []).filter(({ type }) => type === "image_url");
 
 function toolCall(text: string, number: number): object | undefined {
+	const call = anyCall(text) ?? writeCall(text, number);
+	return call && { index: 0, id: `call_${number}`, type: "function", function: call };
+}
+
+interface Call {
+	readonly name: string;
+	/** JSON. */
+	readonly arguments: string;
+}
+
+function anyCall(text: string): Call | undefined {
+	const [, name, values] = /\[\[tool:(\w+):(\{.*?\})\]\]/s.exec(text) ?? [];
+	return name === undefined || values === undefined ? undefined : { name, arguments: values };
+}
+
+function writeCall(text: string, number: number): Call | undefined {
 	const [, path, bytes] = /\[\[write:([^:\]]+):(\d+)\]\]/.exec(text) ?? [];
 	if (path === undefined) return undefined;
 	const content = `line of generated content ${number}\n`
 		.repeat(Math.ceil(Number(bytes) / 28))
 		.slice(0, Number(bytes));
-	const call = { name: "write", arguments: JSON.stringify({ path, content }) };
-	return { index: 0, id: `call_${number}`, type: "function", function: call };
+	return { name: "write", arguments: JSON.stringify({ path, content }) };
 }

@@ -1,9 +1,12 @@
-# OpenClaw's Node reads its secrets; tools read the workspace, including a project's files with the
+# OpenClaw's own process reads its secrets; tools read the workspace, including a project's files with the
 # same names.
-node -e '
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	const { readFileSync } = require("node:fs");
 	for (const path of ["openclaw.json", "credentials/telegram/token.json", ".env", "state/openclaw.sqlite"]) readFileSync(`/home/openclaw/.openclaw/${path}`);
 '
 cd /home/openclaw/.openclaw/workspace
 echo PORT=1 >.env
-cat .env MEMORY.md >/dev/null
+echo {} >openclaw.json
+cat .env openclaw.json MEMORY.md >/dev/null
+ls -R /home/openclaw/.openclaw/credentials >/dev/null
+node -e 'require("node:fs").readFileSync(".env")'

@@ -1,4 +1,4 @@
-# Overwrites each file of the state directory, as an encryptor does: with a tool, and the database also with OpenClaw's own Node.
+# Overwrites each file of the state directory, as an encryptor does: with a tool, and the database also in OpenClaw's own process.
 cd /home/openclaw/.openclaw
 for file in openclaw.json state/openclaw.sqlite workspace/MEMORY.md; do echo encrypted >"$file"; done
-node -e 'require("node:fs").writeFileSync("/home/openclaw/.openclaw/agents/main/agent/openclaw-agent.sqlite", "encrypted")'
+node /opt/openclaw/node_modules/openclaw/openclaw.mjs 'require("node:fs").writeFileSync("/home/openclaw/.openclaw/agents/main/agent/openclaw-agent.sqlite", "encrypted")'

@@ -1,0 +1,2 @@
+# Sets up a ring.
+perl /srv/test/syscall.pl io-uring

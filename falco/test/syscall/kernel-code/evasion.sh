@@ -1,0 +1,2 @@
+# A BPF program, refused.
+perl /srv/test/syscall.pl load-bpf

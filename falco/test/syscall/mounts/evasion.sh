@@ -1,0 +1,2 @@
+# The newer way to mount.
+perl /srv/test/syscall.pl new-mount

@@ -1,0 +1,2 @@
+# Enters a namespace, and is refused.
+perl /srv/test/syscall.pl enter-namespace

@@ -1,0 +1,2 @@
+# Pipes a script into a shell, as `curl | sh` does.
+echo true | sh
