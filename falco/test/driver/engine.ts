@@ -305,8 +305,7 @@ export class LiveFalco implements AsyncDisposable {
 	async takeAlerts(): Promise<readonly Alert[]> {
 		// Twice, because the buffers of two processors are read one after the other.
 		for (let i = 0; i < 2; i++)
-			if (!(await this.#answers()))
-				throw new Error(`Falco does not answer\n${this.#log.trim()}`);
+			if (!(await this.#answers())) throw new Error(`Falco does not answer\n${this.#log.trim()}`);
 		const alerts = this.#alerts;
 		this.#alerts = [];
 		if (alerts.some(({ rule }) => DROPPED.test(rule)))

@@ -27,6 +27,8 @@ const START_MS = 60_000;
 const DRAIN_MS = 120_000;
 
 export interface Session {
+	/** OpenClaw's version, or the fake. */
+	readonly name: string;
 	readonly title: string;
 	/** The reasons why it was not a normal session. */
 	readonly problems: readonly string[];
@@ -54,7 +56,8 @@ export async function runSilentSession(
 	const agent = isReal ? await openClawAgent(found) : await generatedAgent(20261125);
 	const installation = isReal ? realpathSync(join(dirname(found.bin), "../..")) : "-";
 	const root = mkdtempSync(join(tmpdir(), "openclaw-session-"));
-	const title = `${isReal ? agent.name : "the fake for OpenClaw"}: start, turns, tools, plugin, drain, restore`;
+	const name = isReal ? found.version : "the fake for OpenClaw";
+	const title = `${isReal ? agent.name : name}: start, turns, tools, plugin, drain, restore`;
 	try {
 		chmodSync(root, 0o755);
 		mkdirSync(join(root, "store"));
@@ -63,9 +66,9 @@ export async function runSilentSession(
 			say(`a state directory: ${await agent.prepare(disk)}`);
 		});
 		await live(stage, "second");
-		return { title, problems: [] };
+		return { name, title, problems: [] };
 	} catch (error) {
-		return { title, problems: [(error as Error).message] };
+		return { name, title, problems: [(error as Error).message] };
 	} finally {
 		await agent.close();
 		rmSync(root, { recursive: true, force: true, maxRetries: 3 });

@@ -12,5 +12,6 @@ node </tmp/read.js
 bash -c 'exec -a openclaw-gateway node /tmp/read.js'
 bash -c 'exec -a openclaw-gateway node </tmp/read.js'
 node /opt/openclaw/node_modules/openclaw/../../../../tmp/read.js
+node --disable-warning=ExperimentalWarning /tmp/read.js
 NODE_OPTIONS=--require=/tmp/read.js node /opt/openclaw/node_modules/openclaw/openclaw.mjs 0
 node -e 'process.title = "openclaw-gateway"; require("node:fs").promises.readFile("openclaw.json")' </dev/null

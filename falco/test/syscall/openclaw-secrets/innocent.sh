@@ -9,6 +9,7 @@ node /opt/openclaw/node_modules/openclaw/openclaw.mjs '
 	process.title = "openclaw-gateway";
 	require("node:fs").promises.readFile("/home/openclaw/.openclaw/openclaw.json");
 '
+node --disable-warning=ExperimentalWarning /opt/openclaw/node_modules/openclaw/openclaw.mjs 'require("node:fs").readFileSync("/home/openclaw/.openclaw/openclaw.json")'
 cd /home/openclaw/.openclaw/workspace
 echo PORT=1 >.env
 echo {} >openclaw.json
