@@ -69,6 +69,7 @@ const stopping = new AbortController();
 for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => stopping.abort());
 
 const report = new Report();
+let sessionResult: string | undefined;
 const results: { one: Case; way: Way; ok: boolean }[] = [];
 const plugins = findPlugins();
 const falcoRules = findFalcoRules();
@@ -116,7 +117,7 @@ try {
 		}
 	}
 	process.exitCode = report.finish();
-	if (flags.record !== undefined) recordRun(version, flags.record, results);
+	if (flags.record !== undefined) recordRun(version, flags.record, sessionResult, results);
 } catch (error) {
 	console.error(`\n${(error as Error).message}`);
 	process.exitCode = 2;
@@ -264,6 +265,7 @@ async function runSession(live: LiveFalco): Promise<void> {
 	const alerts = (await live.takeAlerts()).filter(isOfWorld);
 	const problems = [...session.problems, ...alerts.map(({ output }) => `not expected: ${output}`)];
 	report.judge(session.title, problems, many(alerts.length));
+	sessionResult = `${session.name}: ${session.problems.length > 0 ? "failed, " : ""}${many(alerts.length)}`;
 }
 
 /** Each script of a case. @param counts as the result of its rule */

@@ -19,6 +19,8 @@ export interface Run {
 	readonly built: string;
 	/** YYYY-MM-DD */
 	readonly date: string;
+	/** What the normal session was, and its alerts; absent if it was not run. */
+	readonly session?: string;
 	/** `kind/name way` to whether the alerts were as expected, and the digest of what was run. */
 	readonly checks: Readonly<Record<string, Check>>;
 }
@@ -46,17 +48,20 @@ export function resultOf({ checks }: Run, one: Case): Result {
 export function recordRun(
 	engine: string,
 	built: string,
+	session: string | undefined,
 	results: readonly { readonly one: Case; readonly way: Way; readonly ok: boolean }[],
 ): void {
 	const runs = readRuns();
+	const before = runs.find((run) => run.engine === engine);
 	const checks = {
-		...runs.find((run) => run.engine === engine)?.checks,
+		...before?.checks,
 		...Object.fromEntries(
 			results.map(({ one, way, ok }) => [keyOf(one, way), { ok, of: digestOf(one) }]),
 		),
 	};
 	const date = new Date().toISOString().slice(0, 10);
-	const run: Run = { engine, built, date, checks };
+	const last = session ?? before?.session;
+	const run: Run = { engine, built, date, ...(last !== undefined && { session: last }), checks };
 	const all = [...runs.filter((other) => other.engine !== engine), run];
 	all.sort((a, b) => (a.engine < b.engine ? -1 : 1));
 	writeFileSync(FILE, `${JSON.stringify(all, undefined, "\t")}\n`);

@@ -4,8 +4,10 @@ import {
 	existsSync,
 	mkdirSync,
 	mkdtempSync,
+	readFileSync,
 	realpathSync,
 	rmSync,
+	writeFileSync,
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
@@ -15,6 +17,7 @@ import { generatedAgent } from "../../../packages/testkit/openclaw/generated.ts"
 import { findOpenClaw, openClawAgent } from "../../../packages/testkit/openclaw/openclaw.ts";
 import { Running, run } from "../../../packages/testkit/processes.ts";
 import { TEST } from "./cases.ts";
+import { FakeTelegram } from "./fake-telegram.ts";
 
 const REPOSITORY = join(TEST, "../..");
 const AGENT = 10_001;
@@ -27,6 +30,8 @@ const START_MS = 60_000;
 const DRAIN_MS = 120_000;
 
 export interface Session {
+	/** OpenClaw's version, or the fake. */
+	readonly name: string;
 	readonly title: string;
 	/** The reasons why it was not a normal session. */
 	readonly problems: readonly string[];
@@ -38,6 +43,7 @@ interface Stage {
 	readonly installation: string;
 	/** The directory of npm's package; `-` without one. */
 	readonly npm: string;
+	readonly telegram: FakeTelegram;
 	readonly root: string;
 	readonly stop: AbortSignal;
 	say(line: string): void;
@@ -53,19 +59,22 @@ export async function runSilentSession(
 	const isReal = found.kind === "installed";
 	const agent = isReal ? await openClawAgent(found) : await generatedAgent(20261125);
 	const installation = isReal ? realpathSync(join(dirname(found.bin), "../..")) : "-";
+	await using telegram = await FakeTelegram.start();
 	const root = mkdtempSync(join(tmpdir(), "openclaw-session-"));
-	const title = `${isReal ? agent.name : "the fake for OpenClaw"}: start, turns, tools, plugin, drain, restore`;
+	const name = isReal ? found.version : "the fake for OpenClaw";
+	const title = `${isReal ? agent.name : name}: start, turns, tools, plugin, drain, restore`;
 	try {
 		chmodSync(root, 0o755);
 		mkdirSync(join(root, "store"));
-		const stage = { agent, installation, npm: findNpm(), root, stop, say };
+		const stage = { agent, installation, npm: findNpm(), telegram, root, stop, say };
 		await live(stage, "first", async (disk) => {
 			say(`a state directory: ${await agent.prepare(disk)}`);
+			if (isReal) addChannel(join(disk, "openclaw.json"), telegram);
 		});
 		await live(stage, "second");
-		return { title, problems: [] };
+		return { name, title, problems: [] };
 	} catch (error) {
-		return { title, problems: [(error as Error).message] };
+		return { name, title, problems: [(error as Error).message] };
 	} finally {
 		await agent.close();
 		rmSync(root, { recursive: true, force: true, maxRetries: 3 });
@@ -74,7 +83,7 @@ export async function runSilentSession(
 
 /** The life of one machine. */
 async function live(
-	{ agent, installation, npm, root, stop, say }: Stage,
+	{ agent, installation, npm, telegram, root, stop, say }: Stage,
 	name: string,
 	prepare?: (disk: string) => Promise<void>,
 ): Promise<void> {
@@ -118,7 +127,7 @@ async function live(
 		home,
 		join(root, "store"),
 	];
-	const { NODE_COMPILE_CACHE: _, ...agentEnv } = agent.env;
+	const { NODE_COMPILE_CACHE: _, OPENCLAW_SKIP_CHANNELS: __, ...agentEnv } = agent.env;
 	const env = {
 		PATH: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
 		LANG: "C.UTF-8",
@@ -153,7 +162,12 @@ async function live(
 			"How far are we?",
 		])
 			await agent.turn(text);
-		if (installation !== "-") say(await callTools(agent, join(home, ".openclaw/workspace")));
+		if (installation !== "-") {
+			await telegram.say("Hello from a chat");
+			await telegram.say("Note it. [[write:notes/chat.md:2000]]");
+			say("two messages through the channel Telegram");
+			say(await callTools(agent, join(home, ".openclaw/workspace")));
+		}
 		await useTools(daemon, env);
 		if (name === "first") say(await installPlugins(daemon, env, installation, npm));
 		await agent.turn("And now?");
@@ -191,6 +205,11 @@ async function useTools(daemon: Running, env: Readonly<Record<string, string>>):
 		ps >/dev/null 2>&1 || true; df . >/dev/null; uname -a >/dev/null; id >/dev/null
 	`;
 	await inside(daemon, env, ["sh", "-c", script]);
+}
+
+function addChannel(path: string, telegram: FakeTelegram): void {
+	const config = JSON.parse(readFileSync(path, "utf8")) as object;
+	writeFileSync(path, JSON.stringify({ ...config, channels: { telegram: telegram.channel } }));
 }
 
 /** OpenClaw itself runs its tools, as the model asks. */

@@ -30,12 +30,15 @@ function runTable(): string {
 			run.engine,
 			run.built,
 			run.date,
+			run.session ?? "not run",
 			`${count("ok")} ok, ${count("failed")} failed, ${count("not run")} not run`,
 		]);
 	});
-	return [row(["engine", "where and how", "date", "rules"]), "|---|---|---|---|", ...rows].join(
-		"\n",
-	);
+	return [
+		row(["engine", "where and how", "date", "normal session", "rules"]),
+		"|---|---|---|---|---|",
+		...rows,
+	].join("\n");
 }
 
 function caseTable(kind: Kind): string {
