@@ -134,11 +134,12 @@ describe("commitChanges", () => {
 
 test("a commit tells which turns ran since the one before, across chains, with how they ended", async () => {
 	const log = new WrittenLog();
-	const said = (status: string, ...more: object[]) => [
+	const turn = { id: "a", session: "s", status: "done", startedMs: 1, text: "hi" };
+	const said = (status: string) => [
 		{
 			path: "agent.sqlite",
 			name: "turns",
-			value: JSON.stringify([{ id: "a", session: "s", status, startedMs: 1, text: "hi" }, ...more]),
+			value: JSON.stringify([{ ...turn, status }]),
 		},
 	];
 	const none = [{ path: "agent.sqlite", name: "turns", value: "[]" }];
@@ -147,11 +148,12 @@ test("a commit tells which turns ran since the one before, across chains, with h
 	log.write({ f: "64" }, { kind: "full", annotations: said("running") });
 	log.write({ f: "65" }, { annotations: said("done") });
 	log.write({ f: "66" }, { annotations: said("done"), flags: { fence: true }, fenceSeq: 66 });
-	log.write({ f: "67" }, { annotations: [...said("done"), { path: "", name: "put-back", value: "1" }].reverse(), fenceSeq: 66 });
+	const putBack = { path: "", name: "put-back", value: "1" };
+	log.write({ f: "67" }, { annotations: [putBack, ...said("done")], fenceSeq: 66 });
 	const items = [];
 	for await (const item of commitChanges(log.store)) if (item.type === "commit") items.push(item);
-	const turn = { id: "a", session: "s", status: "done", startedMs: 1, text: "hi" };
-	expect(items.slice(0, 5).map(({ info, turns, isPutBack }) => [info.seq, turns, isPutBack])).toEqual([
+	const told = items.map(({ info, turns, isPutBack }) => [info.seq, turns, isPutBack]);
+	expect(told.slice(0, 5)).toEqual([
 		[67, undefined, true],
 		[66, undefined, undefined],
 		[65, [turn], undefined],

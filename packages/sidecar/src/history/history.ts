@@ -64,14 +64,18 @@ export async function* history(
 		return;
 	}
 	const withStatuses = newestStatuses();
+	const compared = ({ entry, info }: Described, before: Described | undefined) =>
+		info === undefined || "error" in entry
+			? entry
+			: withStatuses({ ...entry, ...aboutTurns(info, annotationsOf(before)) });
 	let newer: Described | undefined;
 	let count = 0;
 	for await (const each of described(store, { ...options, limit: limit + 1 })) {
-		if (newer !== undefined) yield withStatuses(compared(newer, each));
+		if (newer !== undefined) yield compared(newer, each);
 		if (++count > limit) return;
 		newer = each;
 	}
-	if (newer !== undefined) yield withStatuses(compared(newer, undefined));
+	if (newer !== undefined) yield compared(newer, undefined);
 }
 
 interface Described {
@@ -80,15 +84,10 @@ interface Described {
 	readonly info: CommitInfo | undefined;
 }
 
-function compared(
-	{ entry, info }: Described,
-	before: Described | undefined,
-): HistoryEntry & AboutTurns {
-	if (info === undefined) return entry;
-	const older = before?.info;
-	// A superseded writer's commit tells of another disk.
-	const isKnown = older !== undefined && older.flags.recovered !== true;
-	return { ...entry, ...aboutTurns(info, isKnown ? (older.annotations ?? []) : undefined) };
+/** Undefined if they are not known: a superseded writer's commit tells of another disk. */
+function annotationsOf(described: Described | undefined): CommitInfo["annotations"] {
+	const { annotations = [], flags } = described?.info ?? {};
+	return flags === undefined || flags.recovered === true ? undefined : annotations;
 }
 
 async function* described(

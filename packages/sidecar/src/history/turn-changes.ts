@@ -176,7 +176,10 @@ class TurnSearch {
 		const all = diffTrees(this.#before, this.#after);
 		const left = new Map<Path, string>();
 		for (const path of this.#shared) left.set(path, this.#foreign.get(path) ?? SHARED);
-		const without = (some: readonly PathDifference[], why: (_: PathDifference) => string | undefined) =>
+		const without = (
+			some: readonly PathDifference[],
+			why: (each: PathDifference) => string | undefined,
+		) =>
 			some.filter((each) => {
 				const reason = why(each);
 				if (reason !== undefined) left.set(each.path, reason);
@@ -215,7 +218,5 @@ function isDatabase(each: PathDifference): boolean {
 		...(each.kind === "added" ? [] : [each.before]),
 		...(each.kind === "removed" ? [] : [each.after]),
 	];
-	return entries.some(
-		(entry) => entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS,
-	);
+	return entries.some((entry) => entry.type === "file" && entry.chunkBits === SQLITE_CHUNK_BITS);
 }

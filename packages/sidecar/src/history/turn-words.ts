@@ -2,11 +2,16 @@ import { printable } from "../errors.ts";
 import type { Turn } from "../log/turns.ts";
 import type { AboutTurns } from "./about-turns.ts";
 
-const VERBS = { running: "answering", done: "answered", stopped: "stopped", failed: "failed" } as const;
+const VERBS = {
+	running: "answering",
+	done: "answered",
+	stopped: "stopped",
+	failed: "failed",
+} as const;
 
 /**
- * Who may have made a change: `answered: 'tidy my notes' · main`, for each turn that ran then. Empty
- * if nothing is known.
+ * Who may have made a change: `answered: 'tidy my notes' · main`, for each turn that ran then.
+ * Empty if nothing is known.
  */
 export function turnWords({ turns = [], isPutBack = false }: AboutTurns): string {
 	return [...(isPutBack ? ["undo or restore"] : []), ...turns.map(wordsOf)].join("; ");

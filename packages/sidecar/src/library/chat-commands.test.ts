@@ -31,7 +31,8 @@ beforeEach(async () => {
 	bench = await workbench();
 	turns = new TurnDatabase(path(AGENT_DATABASE));
 	mkdirSync(path("workspace/my notes"), { recursive: true });
-	for (const name of ["AGENTS.md", "notes.md", "my notes/a b.md"]) write(`workspace/${name}`, "one");
+	const files = ["AGENTS.md", "notes.md", "my notes/a b.md"];
+	for (const name of files) write(`workspace/${name}`, "one");
 	write("openclaw.json", '{"token":"a secret"}');
 	const session = await bench.open("a", { profile: openclawProfile });
 	const cadence = { quietMs: 3_600_000, maxDelayMs: 3_600_000 };
@@ -158,9 +159,7 @@ describe("/restore", () => {
 		const first = flushes.session.head.seq;
 		await turn("write it", { "workspace/notes.md": "two" });
 		const answer = await run(`/restore notes.md ${first}`);
-		expect(answer).toMatch(
-			new RegExp(`^\`workspace/notes.md\` is as in commit ${first} again\\. `),
-		);
+		expect(answer).toContain(`\`workspace/notes.md\` is as in commit ${first} again. `);
 		expect(text("workspace/notes.md")).toBe("one");
 		expect(await run(`/restore workspace/notes.md ${first}`)).toMatch(/is already as in commit/);
 		expect(await run("/restore notes.md now")).toMatch(/is already as in commit/);

@@ -54,7 +54,8 @@ export async function runChatCommand(
 	conversation: string | undefined,
 ): Promise<string> {
 	try {
-		if (serving === undefined) throw new SidecarError("NOT_READY", { reason: "the machine starts" });
+		if (serving === undefined)
+			throw new SidecarError("NOT_READY", { reason: "the machine starts" });
 		if (name === "history") return await history(opened, rest);
 		if (name === "restore") return await restore(opened, serving, rest);
 		if (rest !== "" || conversation === undefined)
@@ -184,8 +185,7 @@ async function restore(opened: OpenWorkspace, serving: Serving, rest: string): P
 		throw new Refusal(
 			`${code(path)} is there, and you do not say which version you want. \`/history FILE\` lists them`,
 		);
-	const at =
-		when === undefined ? await lastWith(opened, path) : await commitOf(opened, when);
+	const at = when === undefined ? await lastWith(opened, path) : await commitOf(opened, when);
 	const then = await readEarlier(
 		store,
 		at,
@@ -250,7 +250,6 @@ async function pathOf(opened: OpenWorkspace, now: Tree, typed: string): Promise<
 	return path;
 }
 
-/** As `ls` lists it, or as the agent sees it in its own directory. */
 function inTree(tree: Tree, typed: string): Path | undefined {
 	return placesOf(typed)
 		.map((each) => findPath(tree, each))
@@ -267,9 +266,10 @@ async function inHistory(
 	return undefined;
 }
 
+/** As the agent sees it in its own directory, or as `ls` lists it. */
 function placesOf(typed: string): readonly Path[] {
 	const plain = typed.replace(/^(?:\.\/+)+/, "");
-	return [plain, joinPath(WORKPLACE, plain)];
+	return [joinPath(WORKPLACE, plain), plain];
 }
 
 /**

@@ -115,11 +115,16 @@ function statusOf(status: string | null): StoredTurn["status"] {
 	return status === "failed" || status === "timeout" ? "failed" : "done";
 }
 
+interface Message {
+	readonly id: string;
+	readonly text: string | undefined;
+}
+
 /** Without it an event is no message of a user, and need not be parsed. */
 const USER = /"role"\s*:\s*"user"/;
 
 /** The message that begins a turn; undefined for any other event. */
-function messageOf(row: Row): { readonly id: string; readonly text: string | undefined } | undefined {
+function messageOf(row: Row): Message | undefined {
 	const unread = { id: `#${row.seq}`, text: undefined };
 	try {
 		const json = row.json ?? decompressed(row);
