@@ -86,8 +86,10 @@ interface Described {
 
 /** Undefined if they are not known: a superseded writer's commit tells of another disk. */
 function annotationsOf(described: Described | undefined): CommitInfo["annotations"] {
-	const { annotations = [], flags } = described?.info ?? {};
-	return flags === undefined || flags.recovered === true ? undefined : annotations;
+	const info = described?.info;
+	return info === undefined || info.flags.recovered === true
+		? undefined
+		: (info.annotations ?? []);
 }
 
 async function* described(
