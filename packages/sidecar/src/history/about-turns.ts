@@ -1,4 +1,4 @@
-import { activeTurns, type Annotations, isPutBack, type Turn } from "../log/turns.ts";
+import { type Annotations, activeTurns, isPutBack, type Turn } from "../log/turns.ts";
 import type { CommitInfo } from "../log/types.ts";
 
 /** Who may have made the changes of a commit. */

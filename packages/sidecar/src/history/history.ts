@@ -87,15 +87,10 @@ interface Described {
 /** Undefined if they are not known: a superseded writer's commit tells of another disk. */
 function annotationsOf(described: Described | undefined): CommitInfo["annotations"] {
 	const info = described?.info;
-	return info === undefined || info.flags.recovered === true
-		? undefined
-		: (info.annotations ?? []);
+	return info === undefined || info.flags.recovered === true ? undefined : (info.annotations ?? []);
 }
 
-async function* described(
-	store: ObjectStore,
-	options: HistoryOptions,
-): AsyncGenerator<Described> {
+async function* described(store: ObjectStore, options: HistoryOptions): AsyncGenerator<Described> {
 	const stop = new AbortController();
 	const signal =
 		options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);

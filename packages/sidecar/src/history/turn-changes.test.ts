@@ -168,6 +168,7 @@ describe("the last turn of a conversation", () => {
 		agent.begin(MINE);
 		agent.commit({ "workspace/a": "2", "workspace/b": "2", "workspace/c": undefined });
 		agent.end(MINE);
+		agent.commit({});
 		agent.commit({ "workspace/a": "by hand" });
 		agent.commit({ "workspace/b": "1", "workspace/c": "1" }, { isRestore: true });
 		const changes = await agent.changes();
@@ -305,7 +306,10 @@ test("a path is the turn's only if every commit that changed it since is the tur
 			}
 			const last = now.get(MINE)?.turns ?? 0;
 			const changes = await agent.changes();
-			if (last === 0) return expect(changes).toBeUndefined();
+			if (last === 0) {
+				expect(changes).toBeUndefined();
+				return;
+			}
 			const first = commits.findIndex(({ mine }) => mine === last);
 			const foreign = new Set<Path>();
 			for await (const item of commitChanges(agent.log.store)) {

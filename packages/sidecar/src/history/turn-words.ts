@@ -13,7 +13,7 @@ const VERBS = {
  * Who may have made a change: `answered: 'tidy my notes' · main`, for each turn that ran then.
  * Empty if nothing is known.
  */
-export function turnWords({ turns = [], isPutBack = false }: AboutTurns): string {
+export function turnWords({ turns = [], isPutBack }: AboutTurns): string {
 	return [...(isPutBack ? ["undo or restore"] : []), ...turns.map(wordsOf)].join("; ");
 }
 

@@ -58,7 +58,12 @@ describe("an undo of a turn", () => {
 		const names = ["AGENTS", "HEARTBEAT", "IDENTITY", "SOUL", "TOOLS", "USER"];
 		const seeded = names.map((name) => `workspace/${name}.md`);
 		const now = [...seeded, "workspace/note.md", "workspace/MEMORY.md"];
-		expect(plan(now.map((path) => added(path)), now)).toMatchObject({
+		expect(
+			plan(
+				now.map((path) => added(path)),
+				now,
+			),
+		).toMatchObject({
 			paths: ["workspace/note.md", "workspace/MEMORY.md"],
 			left: seeded,
 		});

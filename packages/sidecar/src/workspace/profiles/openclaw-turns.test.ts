@@ -54,7 +54,12 @@ describe("the newest turns", () => {
 		say("agent:main:main", "user", "tidy my notes", "one");
 		say("agent:main:main", "assistant", "done");
 		session("agent:main:cron", "running");
-		say("agent:main:cron", "user", [{ type: "text", text: "what" }, { type: "image" }, null], "two");
+		say(
+			"agent:main:cron",
+			"user",
+			[{ type: "text", text: "what" }, { type: "image" }, null],
+			"two",
+		);
 		session("agent:main:later");
 		say("agent:main:later", "user", "and then?", "three");
 		row("agent:main:later", JSON.stringify({ type: "custom", data: '"role":"user"' }));
