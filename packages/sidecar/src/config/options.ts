@@ -182,15 +182,6 @@ export const OPTIONS = {
 		meaning:
 			"What to do with a file that seems to hold a secret where the profile expects none. `warn` stores it and logs an event, `exclude` leaves it out of the log, `fail` commits nothing until the secret is gone. docs/operations.md lists what is recognised.",
 	}),
-	turnLabels: needed({
-		name: "turn-labels",
-		commands: ["run", "flush", "rollback", "undo", "recover", "import"],
-		kind: onOff,
-		default: true,
-		example: false,
-		meaning:
-			"Keep the first 60 characters of the message that began a turn of the agent with the commits of that turn, for `history`. Secrets that are recognised are masked; docs/history.md says how. --no-turn-labels keeps none of the text.",
-	}),
 	create: needed({
 		name: "create",
 		commands: ["run", "restore", "flush", "import", "doctor"],
@@ -391,6 +382,15 @@ export const OPTIONS = {
 		example: "10MB",
 		meaning:
 			"With --listen: the maximum size of a request body. The platform itself accepts 100 MB.",
+	}),
+	turnLabels: needed({
+		name: "turn-labels",
+		commands: ["run", "flush", "rollback", "undo", "recover", "import"],
+		kind: onOff,
+		default: true,
+		example: false,
+		meaning:
+			"Keep the first 60 characters of the message that began a turn of the agent with the commits of that turn, for `history`. Secrets that are recognised are masked; docs/history.md says how. --no-turn-labels keeps none of the text.",
 	}),
 	metrics: needed({
 		name: "metrics",
