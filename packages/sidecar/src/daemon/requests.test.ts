@@ -142,7 +142,8 @@ describe("a request to undo a turn", () => {
 		rmSync(path("workspace/other.md"));
 		mkdirSync(path("workspace/new"));
 		daemon.write("workspace/new/file.md", "x");
-		daemon.write("openclaw.json", "{}");
+		mkdirSync(path("media"));
+		daemon.write("media/seen.jpg", "x");
 		const own = new DatabaseSync(path("workspace/own.sqlite"));
 		own.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
 		own.close();
@@ -160,7 +161,7 @@ describe("a request to undo a turn", () => {
 			turn: { session: "anna", text: "tidy my notes" },
 			left: [
 				{ path: "workspace/own.sqlite", reason: expect.stringContaining("database") },
-				{ path: "openclaw.json", reason: expect.stringContaining("own state") },
+				{ path: "media/seen.jpg", reason: expect.stringContaining("own state") },
 			],
 			flushed: { kind: "committed", superseded: false },
 		});
@@ -172,7 +173,7 @@ describe("a request to undo a turn", () => {
 			...["one", "one"],
 		]);
 		expect(existsSync(path("workspace/new"))).toBe(false);
-		for (const kept of ["workspace/heartbeat.md", "workspace/own.sqlite", "openclaw.json"])
+		for (const kept of ["workspace/heartbeat.md", "workspace/own.sqlite", "media/seen.jpg"])
 			expect(existsSync(path(kept))).toBe(true);
 		expect(session.head.seq).toBeGreaterThan(seq);
 

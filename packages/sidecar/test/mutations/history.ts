@@ -316,10 +316,10 @@ export const HISTORY: readonly Mutation[] = [
 	},
 	{
 		id: "undo-turn-beside-the-agent",
-		rule: "an undo of a turn replaces no database beside the agent, and nothing outside the turn",
+		rule: "an undo of a turn touches nothing of the agent's own state",
 		file: "src/session/undo-turn.ts",
-		find: '			? "it belongs to the agent\'s own state"',
-		replace: "			? undefined",
+		find: 'profile.workplaceOf === undefined ? "" : profile.workplaceOf(path)',
+		replace: 'profile.workplaceOf?.(path) ?? ""',
 		test: "undo-turn-beside-the-agent",
 	},
 	{
