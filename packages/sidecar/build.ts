@@ -36,6 +36,7 @@ const PARTS: Readonly<Record<string, string>> = {
 	"model-signature": "src/model/signature.ts",
 	tokens: "jose",
 	dates: "chrono-node/en",
+	watcher: "chokidar",
 };
 
 const DIRECTORY = import.meta.dirname;

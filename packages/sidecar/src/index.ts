@@ -23,6 +23,7 @@ export {
 	type ErrorSpec,
 	SidecarError,
 } from "./errors.ts";
+export type { AboutTurns } from "./history/about-turns.ts";
 export type { CommitChanges, MissingCommits } from "./history/commit-changes.ts";
 export type { ContentDifference, TableDifference } from "./history/compare-content.ts";
 export type { TextDifference } from "./history/diff-text.ts";
@@ -148,6 +149,7 @@ export {
 } from "./library/why.ts";
 export type { Aspect, PathDifference } from "./log/diff-trees.ts";
 export type { RetentionPolicy, StoredObject } from "./log/plan-retention.ts";
+export type { Turn } from "./log/turns.ts";
 export type {
 	Annotation,
 	ChunkRef,

@@ -62,6 +62,7 @@ describe("the tarball", () => {
 			"dist/openclaw-sidecar-program.mjs",
 			"dist/openclaw-sidecar-s3-upload.mjs",
 			"dist/openclaw-sidecar-tokens.mjs",
+			"dist/openclaw-sidecar-watcher.mjs",
 			"dist/openclaw-sidecar.js",
 			"dist/read-database.mjs",
 			"dist/ui/LICENSES.md",

@@ -17,7 +17,7 @@ const EN = {
 	stranger:
 		"I work only for people who were allowed to use me. Your id is {sender}. Please give it to the person who runs this bot.",
 	whoami: "Your id is {sender}. You are the user {user}.",
-	help: "Write to your agent, and send images or text files with it. Commands:\n/new begins a new conversation\n/stop ends what your agent is doing\n/status shows the model and the conversation\n/whoami shows your id\n/commands lists all commands of your agent",
+	help: "Write to your agent, and send images or text files with it. Commands:\n/new begins a new conversation\n/stop ends what your agent is doing\n/undo takes back the files that your last message changed\n/history shows what changed\n/restore FILE brings a file back\n/status shows the model and the conversation\n/whoami shows your id\n/commands lists all commands of your agent",
 	cut: "The rest of this answer is left out, because it is too long for the chat: {left} of {total} characters. Please ask for it in parts.",
 	attached: "I attached {name}.",
 	unread: "Not read: {name} ({reason}).",
@@ -49,7 +49,7 @@ const ZH: Readonly<Record<Phrase, string>> = {
 	edited: "我不会读取对消息的修改。如果需要让助手知道，请作为新消息发送。",
 	stranger: "只有获得许可的人才能使用我。您的 ID 是 {sender}。请把它告诉管理这个机器人的人。",
 	whoami: "您的 ID 是 {sender}，您是用户 {user}。",
-	help: "直接给您的助手写消息，也可以附上图片或文本文件。命令：\n/new 开始新的对话\n/stop 停止助手正在做的事\n/status 显示模型和对话\n/whoami 显示您的 ID\n/commands 列出助手的所有命令",
+	help: "直接给您的助手写消息，也可以附上图片或文本文件。命令：\n/new 开始新的对话\n/stop 停止助手正在做的事\n/undo 撤销您上一条消息改动的文件\n/history 显示改动记录\n/restore 文件名 找回一个文件\n/status 显示模型和对话\n/whoami 显示您的 ID\n/commands 列出助手的所有命令",
 	cut: "这个回答太长，其余部分没有发送：共 {total} 个字符，省略了 {left} 个。请分几次询问。",
 	attached: "我附上了 {name}。",
 	unread: "未读取：{name}（{reason}）。",

@@ -59,13 +59,24 @@ describe("a command", () => {
 		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual(["/stop", "later"]);
 	});
 
-	test.each(["/new", "/status", "/think high", "/help me", "/etc/hosts is broken"])(
-		"of the agent reaches it in order: %s",
-		async (text) => {
-			await post(telegramMessage({ text }));
-			expect(aws.sent[0]!.MessageGroupId).toBe(encodeUserId("anna"));
-			await work();
-			expect(asked()).toEqual({ prompt: text });
-		},
-	);
+	test.each([
+		...["/new", "/status", "/think high", "/help me", "/etc/hosts is broken"],
+		...["/undo", "/history notes.md", "/restore notes.md yesterday 18:00"],
+	])("of the agent reaches it in order: %s", async (text) => {
+		await post(telegramMessage({ text }));
+		expect(aws.sent[0]!.MessageGroupId).toBe(encodeUserId("anna"));
+		await work();
+		expect(asked()).toEqual({ prompt: text });
+	});
+
+	test("that the queue or the channel delivers twice reaches the agent once", async () => {
+		const message = telegramMessage({ text: "/undo" });
+		await post(message);
+		await post(message);
+		const [queued, ...more] = aws.sent.splice(0);
+		expect(more).toEqual([]);
+		const context = { getRemainingTimeInMillis: () => 60_000 };
+		for (let time = 0; time < 2; time++) await worker({ Records: [recordOf(queued!)] }, context);
+		expect(runtime.invocations.map(({ payload }) => payload.prompt)).toEqual(["/undo"]);
+	});
 });

@@ -1,19 +1,9 @@
 /** Numbers and names for people. */
 import { printable } from "../errors.ts";
 import type { Entry } from "../log/types.ts";
-import { count } from "../telemetry/format.ts";
+import { ago, count } from "../telemetry/format.ts";
 
-export { count };
-
-/** `12 s ago`, `3 min ago`, `5 h ago`, `2 days ago`: one unit is enough to recognise a commit. */
-export function ago(ms: number): string {
-	const seconds = Math.max(0, Math.round(ms / 1000));
-	if (seconds < 2) return "just now";
-	if (seconds < 60) return `${seconds} s ago`;
-	if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
-	if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
-	return `${Math.floor(seconds / 86_400)} days ago`;
-}
+export { ago, count };
 
 /** Tells that deletions were deferred; the error at the end says how to delete the files. */
 export function deferredWords(deletions: number): string {

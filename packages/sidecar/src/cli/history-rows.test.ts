@@ -107,6 +107,25 @@ describe("a row of history", () => {
 		});
 	});
 
+	test("tells the turns that ran, and a restore of paths", async () => {
+		const log = new WrittenLog();
+		const turn = { id: "a", session: "agent:main:main", status: "done", startedMs: 1 };
+		const said = (...turns: object[]) => [
+			{ path: "a.sqlite", name: "turns", value: JSON.stringify(turns) },
+		];
+		log.write({ a: "1" }, { annotations: said() });
+		log.write({ a: "2" }, { annotations: said({ ...turn, text: "tidy \u001b[31m my notes" }) });
+		expect(await newestRow(log)).toMatchObject({
+			TURN: "answered: 'tidy \\u001b[31m my notes' · main",
+		});
+		const other = { ...turn, id: "b", session: "agent:work:cron", status: "failed", startedMs: 2 };
+		const annotations = [{ path: "", name: "put-back", value: "1" }, ...said(other, turn)];
+		log.write({ a: "3" }, { annotations });
+		expect(await newestRow(log)).toMatchObject({ TURN: "undo or restore; failed · work:cron" });
+		log.write({ a: "4" }, { annotations });
+		expect(await newestRow(log)).not.toHaveProperty("TURN");
+	});
+
 	test("says what a commit without a change is", async () => {
 		const log = new WrittenLog();
 		log.write({});

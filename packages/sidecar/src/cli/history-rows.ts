@@ -3,6 +3,7 @@ import type { CommitChanges, MissingCommits } from "../history/commit-changes.ts
 import { hostOf } from "../history/history.ts";
 import type { PathChange } from "../history/path-history.ts";
 import { summarise } from "../history/summarise.ts";
+import { turnWords } from "../history/turn-words.ts";
 import { isTouchedDirectory, type PathDifference } from "../log/diff-trees.ts";
 import type { Entry } from "../log/types.ts";
 import { humanBytes } from "../telemetry/format.ts";
@@ -12,22 +13,24 @@ import type { Cell, Column } from "./table.ts";
 /** TIME goes last: --at accepts it. */
 export const COMMIT_COLUMNS: readonly Column[] = [
 	{ heading: "COMMIT", isRight: true, style: "yellow" },
-	{ heading: "WHEN", isRight: true, drop: 2 },
+	{ heading: "WHEN", isRight: true, drop: 3 },
 	{ heading: "TIME", drop: 1, style: "dim" },
-	{ heading: "SIZE", isRight: true, drop: 4 },
+	{ heading: "SIZE", isRight: true, drop: 5 },
 	{ heading: "CHANGES" },
 	{ heading: "PATHS", shrinks: true },
-	{ heading: "BY", drop: 3, style: "dim" },
+	{ heading: "TURN", shrinks: true, isOptional: true, drop: 2 },
+	{ heading: "BY", drop: 4, style: "dim" },
 	{ heading: "NOTES", isOptional: true, style: "red" },
 ];
 
 export const PATH_COLUMNS: readonly Column[] = [
 	{ heading: "COMMIT", isRight: true, style: "yellow" },
-	{ heading: "WHEN", isRight: true, drop: 2 },
+	{ heading: "WHEN", isRight: true, drop: 3 },
 	{ heading: "TIME", drop: 1, style: "dim" },
-	{ heading: "SIZE", isRight: true, drop: 4 },
+	{ heading: "SIZE", isRight: true, drop: 5 },
 	{ heading: "CHANGE" },
-	{ heading: "BY", drop: 3, style: "dim" },
+	{ heading: "BY", drop: 4, style: "dim" },
+	{ heading: "TURN", shrinks: true, isOptional: true, drop: 2 },
 	{ heading: "PATH" },
 ];
 
@@ -50,7 +53,7 @@ export function commitRow(commit: CommitChanges, context: RowContext): readonly 
 	const by = byWhom(info.writer, hostOf(info), context);
 	if (previousSeq === undefined) {
 		const what = `${count(shown.length, "path")} in the oldest state that is left`;
-		return [...times, "", "", { text: what, style: "dim" }, by, notesOf(commit, shown)];
+		return [...times, "", "", { text: what, style: "dim" }, "", by, notesOf(commit, shown)];
 	}
 	const bytes = newBytes(shown);
 	const paths = summarise(
@@ -62,6 +65,7 @@ export function commitRow(commit: CommitChanges, context: RowContext): readonly 
 		bytes === 0 ? "" : humanBytes(bytes),
 		changesWord(shown),
 		paths === "" ? { text: quietWord(commit), style: "dim" } : paths,
+		turnWords(commit),
 		by,
 		notesOf(commit, shown),
 	];
@@ -83,6 +87,7 @@ export function pathRow(change: PathChange, context: RowContext): readonly Cell[
 		shownSizes(change),
 		{ text: changeWord(change), style: CHANGE_STYLES[kind] },
 		byWhom(writer, host, context),
+		turnWords(change),
 		from === undefined ? name : `${shownPath(from)} -> ${name}`,
 	];
 }

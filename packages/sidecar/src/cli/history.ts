@@ -10,6 +10,7 @@ export const history: Command = {
 	notes: [
 		"PATH is a file, a directory or a glob such as '*.md'. A renamed file is followed to its former name.",
 		"COMMIT, WHEN and TIME are accepted by --at, --since and wherever else a commit is asked for.",
+		"TURN is the turn of the agent that ran when the change was made, and the beginning of its message.",
 		"SIZE is the new content. CHANGES counts paths that were added (+), changed (~) and removed (-).",
 	],
 	options: [

@@ -169,8 +169,10 @@ function changeForProgram(item: PathChange | MissingCommits): object {
 		return { missing: { from, to, ...(unreadable && { unreadable }) } };
 	}
 	const { seq, previousSeq = null, timeMs, kind, path, from, writer, flags, before, after } = item;
+	const { turns, isPutBack } = item;
 	return {
 		...{ seq, previousSeq, time: isoTime(timeMs), kind, path, from, writer, flags },
+		...{ turns, isPutBack },
 		...(before && { before: entryForProgram(from ?? path, before) }),
 		...(after && { after: entryForProgram(path, after) }),
 	};

@@ -42,6 +42,19 @@ test("a narrow terminal first cuts what shrinks, then leaves columns out", () =>
 	]);
 });
 
+test("of two columns that shrink, the last one is cut first", () => {
+	const columns = [
+		{ heading: "PATHS", shrinks: true },
+		{ heading: "TURN", shrinks: true, drop: 1 },
+	];
+	const rows = [["a".repeat(30), "b".repeat(30)]];
+	const lines = (width: number) => new Table(columns, plain(width)).lines(rows)[1];
+	expect(lines(62)).toBe(`${"a".repeat(30)}  ${"b".repeat(30)}`);
+	expect(lines(50)).toBe(`${"a".repeat(30)}  ${"b".repeat(17)}…`);
+	expect(lines(40)).toBe(`${"a".repeat(21)}…  ${"b".repeat(15)}…`);
+	expect(lines(33)).toBe("a".repeat(30));
+});
+
 test("later rows are as wide as earlier ones, below one heading", () => {
 	const table = new Table([{ heading: "A" }, { heading: "B" }], plain(undefined));
 	expect(table.lines([["long", "x"]])).toEqual(["A     B", "long  x"]);

@@ -8,7 +8,7 @@ import type { Display, Style } from "./display.ts";
 export interface Column {
 	readonly heading: string;
 	readonly isRight?: boolean;
-	/** Is cut on a terminal that is too narrow for the whole row. */
+	/** Is cut on a terminal that is too narrow for the whole row; of several, the last one first. */
 	readonly shrinks?: boolean;
 	/** Is left out until a row has something in it. */
 	readonly isOptional?: boolean;
@@ -84,8 +84,9 @@ export class Table {
 			const shown = widths.filter((width) => width !== undefined);
 			return shown.reduce((sum, width) => sum + width, (shown.length - 1) * GAP.length) - columns;
 		};
-		const shrinking = this.#columns.findIndex(({ shrinks }) => shrinks === true);
-		const spare = () => Math.max(0, (widths[shrinking] ?? 0) - LEAST_WIDTH);
+		const shrinking = [...this.#columns.entries()].filter(([, { shrinks }]) => shrinks === true);
+		const spareOf = (index: number) => Math.max(0, (widths[index] ?? 0) - LEAST_WIDTH);
+		const spare = () => shrinking.reduce((sum, [index]) => sum + spareOf(index), 0);
 		const droppable = [...this.#columns.entries()]
 			.filter(([, { drop }]) => drop !== undefined)
 			.sort(([, a], [, b]) => (b.drop ?? 0) - (a.drop ?? 0));
@@ -96,8 +97,11 @@ export class Table {
 			if (widths[index] === undefined && excess() + width + GAP.length <= spare())
 				widths[index] = width === 0 ? undefined : width;
 		}
-		const width = widths[shrinking];
-		if (width !== undefined) widths[shrinking] = width - Math.min(Math.max(0, excess()), spare());
+		for (const [index] of shrinking.toReversed()) {
+			const width = widths[index];
+			if (width !== undefined)
+				widths[index] = width - Math.min(Math.max(0, excess()), spareOf(index));
+		}
 		return widths;
 	}
 

@@ -78,6 +78,7 @@ describe("defaults", () => {
 				maxDelayMs: 5_000,
 				handoverWaitMs: 5_000,
 				onSecret: "warn",
+				turnLabels: true,
 				sweepIntervalMs: 60_000,
 				identity: "ambient",
 				userClaim: "sub",

@@ -383,6 +383,15 @@ export const OPTIONS = {
 		meaning:
 			"With --listen: the maximum size of a request body. The platform itself accepts 100 MB.",
 	}),
+	turnLabels: needed({
+		name: "turn-labels",
+		commands: ["run", "flush", "rollback", "undo", "recover", "import"],
+		kind: onOff,
+		default: true,
+		example: false,
+		meaning:
+			"Keep the first 60 characters of the message that began a turn of the agent with the commits of that turn, for `history`. Secrets that are recognised are masked; docs/history.md says how. --no-turn-labels keeps none of the text.",
+	}),
 	metrics: needed({
 		name: "metrics",
 		commands: ["run"],

@@ -7,7 +7,7 @@
  */
 import { SidecarError } from "../errors.ts";
 import type { Moved } from "../restore/restore-work.ts";
-import { Session, type SessionOptions } from "../session/session.ts";
+import { type PutBack, Session, type SessionOptions } from "../session/session.ts";
 import type { Logger } from "../telemetry/types.ts";
 import type { Agent, AgentUser } from "./agent.ts";
 import { agentEnvironment } from "./agent-environment.ts";
@@ -16,7 +16,14 @@ import { takeControl } from "./control.ts";
 import { drain } from "./drain.ts";
 import { FlushLoop, type FlushLoopOptions } from "./flush-loop.ts";
 import { Lifecycle, type LifeEvent, type Phase } from "./lifecycle.ts";
-import { dropNow, flushNow, putBackNow } from "./requests.ts";
+import {
+	dropNow,
+	flushNow,
+	type PutBackDone,
+	putBackNow,
+	type UndoTurnDone,
+	undoTurnNow,
+} from "./requests.ts";
 import { requireProgram } from "./require-program.ts";
 import { type AgentOptions, startConfigured } from "./start-configured.ts";
 import { endSurvivors } from "./survivors.ts";
@@ -44,6 +51,19 @@ export interface Serving {
 	/** The machine was frozen: changes went unwatched, and timers are late. */
 	wake(): void;
 	status(): DaemonStatus;
+	/** Commits what is known to have changed. A failure is logged, and retried later. */
+	settle(): Promise<void>;
+	/**
+	 * Brings single paths to an earlier commit, as the request `restore` of other processes.
+	 * @throws SidecarError WORKSPACE_BUSY from the drain on, and as `putBackNow`
+	 */
+	putBack(what: PutBack): Promise<PutBackDone>;
+	/**
+	 * Takes back the files of the last turn of a conversation.
+	 * @returns undefined if no turn of it is found
+	 * @throws SidecarError WORKSPACE_BUSY from the drain on, and as `Session.undoTurn`
+	 */
+	undoTurn(conversation: string): Promise<UndoTurnDone | undefined>;
 }
 
 export interface DaemonStatus {
@@ -163,6 +183,10 @@ class Daemon {
 				notDurableForMs: () => flushes.notDurableForMs(),
 				wake: () => flushes.wake(),
 				status: () => this.#status(),
+				settle: async () => await flushes.settle(),
+				putBack: async (what) => await putBackNow(this.#openFlushes(), root.main, what),
+				undoTurn: async (conversation) =>
+					await undoTurnNow(this.#openFlushes(), root.main, conversation),
 			});
 			sweeps.start();
 			await Promise.race([

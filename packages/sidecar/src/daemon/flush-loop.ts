@@ -120,6 +120,11 @@ export class FlushLoop {
 		return this.alone((flush) => flush(sweep, deletionsAreMeant));
 	}
 
+	/** Commits what is known to have changed, if anything is. */
+	async settle(): Promise<void> {
+		if (this.notDurableForMs() !== undefined) await this.flush(false);
+	}
+
 	/** Runs `work` between two flushes. @param work may flush itself, with the function it gets */
 	alone<T>(work: (flush: FlushLoop["flush"]) => Promise<T>): Promise<T> {
 		const flush = async (sweep: boolean, deletionsAreMeant = false) =>

@@ -1,10 +1,12 @@
-import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import { describe, expect, test } from "vitest";
-import { workbench } from "../../../testkit/workbench.ts";
+import { AGENT_DATABASE, TurnDatabase } from "../../../testkit/openclaw/turn-database.ts";
+import { openclawProfile, workbench } from "../../../testkit/workbench.ts";
 import { readLog } from "../commit/read-log.ts";
 import { FlushLoop } from "./flush-loop.ts";
-import { dropNow, flushNow, putBackNow } from "./requests.ts";
+import { dropNow, flushNow, putBackNow, undoTurnNow } from "./requests.ts";
 
 /** A daemon's loop over a workspace with a note and 40 files, whose flushes are asked for. */
 async function served(first = "one") {
@@ -102,5 +104,121 @@ describe("a request to put paths back", () => {
 		expect(await daemon.putBack({ paths: [] })).toMatchObject({ undone: 0 });
 		expect([daemon.text("note"), existsSync(daemon.path("f7"))]).toEqual(["two", true]);
 		expect((await daemon.tree()).size).toBe(42);
+	});
+});
+
+/** A daemon beside OpenClaw, as far as its files and its database show it. */
+async function beside() {
+	const bench = await workbench();
+	const workspace = bench.workspace("a");
+	const path = (name: string) => join(workspace, name);
+	const turns = new TurnDatabase(path(AGENT_DATABASE));
+	mkdirSync(path("workspace"));
+	const write = (name: string, text: string) => writeFileSync(path(name), text);
+	for (const name of ["AGENTS.md", "notes.md", "other.md"]) write(`workspace/${name}`, "one");
+	const session = await bench.open("a", { profile: openclawProfile });
+	const cadence = { quietMs: 3_600_000, maxDelayMs: 3_600_000 };
+	const flushes = new FlushLoop(session, { ...cadence, logger: bench.logger }, () => undefined);
+	await flushes.flush(true);
+	return {
+		...{ path, write, turns, flushes, session },
+		text: (name: string) => readFileSync(path(name), "utf8"),
+		undo: async (key: string) => await undoTurnNow(flushes, workspace, key),
+		[Symbol.asyncDispose]: async () => {
+			flushes.close();
+			turns[Symbol.dispose]();
+			await bench[Symbol.asyncDispose]();
+		},
+	};
+}
+
+describe("a request to undo a turn", () => {
+	// @id undo-turn-beside-the-agent
+	test("takes back the files of the conversation's last turn as a new commit, and nothing else", async () => {
+		await using daemon = await beside();
+		const { flushes, session, path } = daemon;
+		daemon.turns.begin("anna", "tidy my notes");
+		daemon.write("workspace/notes.md", "two");
+		rmSync(path("workspace/other.md"));
+		mkdirSync(path("workspace/new"));
+		daemon.write("workspace/new/file.md", "x");
+		mkdirSync(path("media"));
+		daemon.write("media/seen.jpg", "x");
+		const own = new DatabaseSync(path("workspace/own.sqlite"));
+		own.exec("CREATE TABLE t (a); INSERT INTO t VALUES (1)");
+		own.close();
+		await flushes.flush(true);
+		daemon.turns.end("anna");
+		await flushes.flush(true);
+		daemon.turns.begin("main", "heartbeat");
+		daemon.write("workspace/heartbeat.md", "x");
+		await flushes.flush(true);
+		daemon.turns.end("main");
+
+		const { seq } = session.head;
+		const done = await daemon.undo("anna");
+		expect(done).toMatchObject({
+			turn: { session: "anna", text: "tidy my notes" },
+			left: [
+				{ path: "workspace/own.sqlite", reason: expect.stringContaining("database") },
+				{ path: "media/seen.jpg", reason: expect.stringContaining("own state") },
+			],
+			flushed: { kind: "committed", superseded: false },
+		});
+		expect(done?.changes.map(({ path, kind }) => `${kind} ${path}`).sort()).toEqual([
+			...["added workspace/other.md", "changed workspace/notes.md"],
+			...["removed workspace/new", "removed workspace/new/file.md"],
+		]);
+		expect([daemon.text("workspace/notes.md"), daemon.text("workspace/other.md")]).toEqual([
+			...["one", "one"],
+		]);
+		expect(existsSync(path("workspace/new"))).toBe(false);
+		for (const kept of ["workspace/heartbeat.md", "workspace/own.sqlite", "media/seen.jpg"])
+			expect(existsSync(path(kept))).toBe(true);
+		expect(session.head.seq).toBeGreaterThan(seq);
+
+		// It arrives twice, and the second time finds nothing.
+		const again = await daemon.undo("anna");
+		expect(again).toMatchObject({ changes: [], flushed: { kind: "nothing" } });
+		expect(daemon.text("workspace/notes.md")).toBe("one");
+		expect(await daemon.undo("nobody")).toBeUndefined();
+	});
+
+	test("commits what changed since on the disk first, and leaves it", async () => {
+		await using daemon = await beside();
+		daemon.turns.begin("anna", "write");
+		daemon.write("workspace/notes.md", "two");
+		daemon.write("workspace/other.md", "two");
+		await daemon.flushes.flush(true);
+		daemon.turns.end("anna");
+		await daemon.flushes.flush(true);
+		daemon.write("workspace/notes.md", "by hand");
+		expect(await daemon.undo("anna")).toMatchObject({
+			left: [{ path: "workspace/notes.md", reason: "it changed again since" }],
+		});
+		expect([daemon.text("workspace/notes.md"), daemon.text("workspace/other.md")]).toEqual([
+			...["by hand", "one"],
+		]);
+	});
+
+	test("brings back what a wipe removed, which is not committed yet", async () => {
+		await using daemon = await beside();
+		for (let index = 0; index < 40; index++) daemon.write(`workspace/f${index}`, `${index}`);
+		await daemon.flushes.flush(true);
+		daemon.turns.begin("anna", "delete everything");
+		for (let index = 0; index < 40; index++) rmSync(daemon.path(`workspace/f${index}`));
+		await daemon.flushes.flush(true);
+		daemon.turns.end("anna");
+		const done = await daemon.undo("anna");
+		expect(done?.changes.filter(({ kind }) => kind === "added")).toHaveLength(40);
+		expect(daemon.text("workspace/f7")).toBe("7");
+	});
+
+	test("is refused while its turn runs", async () => {
+		await using daemon = await beside();
+		daemon.turns.begin("anna", "write");
+		daemon.write("workspace/notes.md", "two");
+		await expect(daemon.undo("anna")).rejects.toMatchObject({ code: "WORKSPACE_BUSY" });
+		expect(daemon.text("workspace/notes.md")).toBe("two");
 	});
 });

@@ -1,9 +1,12 @@
 /** The requests of other processes that a running daemon answers with a commit. */
 import type { FlushResult } from "../capture/flush-result.ts";
+import type { Excluded } from "../capture/secret-guard.ts";
 import { undecided } from "../commit/until-resolved.ts";
 import { SidecarError } from "../errors.ts";
+import type { Undo } from "../history/last-change.ts";
 import type { Selection } from "../history/select-quarantined.ts";
-import type { PutBack } from "../session/session.ts";
+import type { PathsRestored } from "../restore/restore-paths.ts";
+import type { PutBack, Session, TurnUndone } from "../session/session.ts";
 import type { FlushLoop } from "./flush-loop.ts";
 
 /**
@@ -28,7 +31,7 @@ async function reported(
 	flushes: FlushLoop,
 	workspace: string,
 	first: FlushResult | undefined,
-): Promise<object> {
+): Promise<FlushReport> {
 	const result =
 		first?.kind === "committed" || first?.kind === "nothing"
 			? await withLarge(flushes, first)
@@ -39,6 +42,12 @@ async function reported(
 	const { isSuperseded: superseded, excluded } = flushes.session;
 	return { ...result, superseded, excluded };
 }
+
+/** A result that is certain, and how the session stands. */
+export type FlushReport = Exclude<FlushResult, { kind: "unknown" }> & {
+	readonly superseded: boolean;
+	readonly excluded: readonly Excluded[];
+};
 
 /** Waits for the large files that a flush found, while other flushes continue, and commits them. */
 async function withLarge(
@@ -79,26 +88,72 @@ export async function putBackNow(
 	flushes: FlushLoop,
 	workspace: string,
 	what: unknown,
-): Promise<object> {
+): Promise<PutBackDone> {
 	const wanted = wantedOf(what);
 	await requireSameLog(flushes, what);
 	const after = flushes.session.head.seq;
 	await flushNow(flushes, workspace);
 	const done = await flushes.alone(async (flush) => {
 		const { session } = flushes;
-		if (session.isSuperseded)
-			throw new SidecarError("SUPERSEDED", { value: workspace, reason: "nothing was restored" });
+		requireOwner(session, workspace);
 		const done = await session.putBack({ ...wanted, after }, BESIDE_AGENT);
-		const first = await flush(true);
-		const error = first === undefined ? flushes.lastError : undefined;
-		if (error?.code !== "SECRET_FOUND") return { ...done, first };
-		const refused = await session.takeBack(done, error, BESIDE_AGENT);
-		await flush(true);
-		throw refused;
+		return await committed(flushes, flush, done);
 	});
 	const { at, undone, changes, moved, first } = done;
+	return { at, undone, changes, moved, flushed: await reported(flushes, workspace, first) };
+}
+
+export interface PutBackDone extends PathsRestored, Pick<Undo, "at" | "undone"> {
+	readonly flushed: FlushReport;
+}
+
+/**
+ * Takes back the files that the last turn of a conversation changed, and commits that, while the
+ * agent runs.
+ * @returns undefined if no turn of the conversation is found
+ */
+export async function undoTurnNow(
+	flushes: FlushLoop,
+	workspace: string,
+	conversation: string,
+): Promise<UndoTurnDone | undefined> {
+	await flushNow(flushes, workspace);
+	const done = await flushes.alone(async (flush) => {
+		const { session } = flushes;
+		// The disk must be what the log says, or a change since would be taken back with the turn's.
+		const last = await flush(true);
+		if (last === undefined || last.kind === "unknown") await reported(flushes, workspace, last);
+		requireOwner(session, workspace);
+		const done = await session.undoTurn(conversation);
+		return done && (await committed(flushes, flush, done));
+	});
+	if (done === undefined) return undefined;
+	const { turn, left, at, changes, moved, first } = done;
 	const flushed = await reported(flushes, workspace, first);
-	return { at, undone, changes, moved, flushed };
+	return { turn, left, at, changes, moved, flushed };
+}
+
+export interface UndoTurnDone extends PathsRestored, Pick<TurnUndone, "turn" | "left" | "at"> {
+	readonly flushed: FlushReport;
+}
+
+function requireOwner({ isSuperseded }: Session, workspace: string): void {
+	if (isSuperseded)
+		throw new SidecarError("SUPERSEDED", { value: workspace, reason: "nothing was restored" });
+}
+
+/** Commits what was restored. @param flush runs while nothing else does */
+async function committed<T extends PathsRestored & Undo>(
+	flushes: FlushLoop,
+	flush: FlushLoop["flush"],
+	done: T,
+): Promise<T & { readonly first: FlushResult | undefined }> {
+	const first = await flush(true);
+	const error = first === undefined ? flushes.lastError : undefined;
+	if (error?.code !== "SECRET_FOUND") return { ...done, first };
+	const refused = await flushes.session.takeBack(done, error, BESIDE_AGENT);
+	await flush(true);
+	throw refused;
 }
 
 const BESIDE_AGENT = { isBesideAgent: true };

@@ -8,6 +8,7 @@ import { SEGMENT_COMMITS } from "../log/limits.ts";
 import type { Tree } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
 import { type CommitChanges, commitChanges, type MissingCommits } from "./commit-changes.ts";
+import { history } from "./history.ts";
 
 async function collect(log: WrittenLog): Promise<(CommitChanges | MissingCommits)[]> {
 	const items: (CommitChanges | MissingCommits)[] = [];
@@ -129,4 +130,43 @@ describe("commitChanges", () => {
 			error: expect.objectContaining({ code: "OBJECT_CORRUPT" }),
 		});
 	});
+});
+
+test("a commit tells which turns ran since the one before, across chains, with how they ended", async () => {
+	const log = new WrittenLog();
+	const turn = { id: "a", session: "s", status: "done", startedMs: 1, text: "hi" };
+	const said = (status: string) => [
+		{
+			path: "agent.sqlite",
+			name: "turns",
+			value: JSON.stringify([{ ...turn, status }]),
+		},
+	];
+	const none = [{ path: "agent.sqlite", name: "turns", value: "[]" }];
+	log.write({ f: "1" }, { annotations: none });
+	for (let seq = 2; seq < 64; seq++) log.write({ f: String(seq) }, { annotations: none });
+	log.write({ f: "64" }, { kind: "full", annotations: said("running") });
+	log.write({ f: "65" }, { annotations: said("done") });
+	log.write({ f: "66" }, { annotations: said("done"), flags: { fence: true }, fenceSeq: 66 });
+	const putBack = { path: "", name: "put-back", value: "1" };
+	log.write({ f: "67" }, { annotations: [putBack, ...said("done")], fenceSeq: 66 });
+	const items = [];
+	for await (const item of commitChanges(log.store)) if (item.type === "commit") items.push(item);
+	const told = items.map(({ info, turns, isPutBack }) => [info.seq, turns, isPutBack]);
+	expect(told.slice(0, 5)).toEqual([
+		[67, undefined, true],
+		[66, undefined, undefined],
+		[65, [turn], undefined],
+		[64, [turn], undefined],
+		[63, undefined, undefined],
+	]);
+	const listed = [];
+	for await (const entry of history(log.store, { withTurns: true, limit: 4 })) listed.push(entry);
+	expect(listed).toMatchObject([
+		{ seq: 67, isPutBack: true },
+		{ seq: 66 },
+		{ seq: 65, turns: [turn] },
+		{ seq: 64, turns: [turn] },
+	]);
+	expect(listed).toHaveLength(4);
 });

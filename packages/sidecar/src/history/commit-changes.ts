@@ -19,9 +19,17 @@ import { fetchCommit } from "../commit/read-log.ts";
 import { SidecarError } from "../errors.ts";
 import type { DecodedCommit } from "../log/commit-codec.ts";
 import { diffTrees, type PathDifference } from "../log/diff-trees.ts";
-import { EMPTY_HEAD, foldOnto, type OwnedHead, ownedHead, segmentStart } from "../log/fold.ts";
+import {
+	EMPTY_HEAD,
+	foldOnto,
+	type Head,
+	type OwnedHead,
+	ownedHead,
+	segmentStart,
+} from "../log/fold.ts";
 import type { CommitInfo, Entry, Path, Tree } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
+import { type AboutTurns, aboutTurns, newestStatuses } from "./about-turns.ts";
 
 /** Inline blocks are not needed here; the manifests of most commits are smaller than this. */
 const FIRST_GET_BYTES = 16 * 1024;
@@ -29,7 +37,7 @@ const PARALLEL_GETS = 32;
 /** Chains that are read before they are needed. */
 const CHAINS_AHEAD = 2;
 
-export interface CommitChanges {
+export interface CommitChanges extends AboutTurns {
 	readonly type: "commit";
 	/** Its own description: writer, flags, kind. */
 	readonly info: CommitInfo;
@@ -79,11 +87,12 @@ export async function* commitChanges(
 	options: CommitChangesOptions = {},
 ): AsyncGenerator<CommitChanges | MissingCommits> {
 	const { after = 0, sinceMs = Number.NEGATIVE_INFINITY } = options;
+	const withStatuses = newestStatuses();
 	for await (const item of everyCommit(store, options)) {
 		const isTooOld =
 			item.type === "missing" ? item.to <= after : item.info.seq <= after || item.timeMs < sinceMs;
 		if (isTooOld) return;
-		yield item;
+		yield item.type === "missing" ? item : withStatuses(item);
 	}
 }
 
@@ -102,7 +111,7 @@ async function* everyCommit(
 			missing.push({ type: "missing", from: seq + 1, to: seen - 1, error: undefined });
 	};
 	for await (const chain of readChains(store, from, signal)) {
-		const { first, later, tree, broken } = foldChain(chain);
+		const { first, later, tree, annotations, broken } = foldChain(chain);
 		seen ??= (chain.at(-1)?.listed.seq ?? 0) + 1;
 		if (broken !== undefined) {
 			skipTo(broken.to);
@@ -112,14 +121,14 @@ async function* everyCommit(
 		if (first === undefined) continue;
 		const newest = later.at(-1)?.info.seq ?? first.seq;
 		skipTo(newest);
-		if (oldest !== undefined) yield oldest.since(newest, tree);
+		if (oldest !== undefined) yield oldest.since(newest, { tree, annotations });
 		yield* missing;
 		yield* later.reverse();
 		missing = [];
 		oldest = first;
 		seen = first.seq;
 	}
-	if (oldest !== undefined) yield oldest.since(oldest.seq === 1 ? 0 : undefined, EMPTY_HEAD.tree);
+	if (oldest !== undefined) yield oldest.since(oldest.seq === 1 ? 0 : undefined, EMPTY_HEAD);
 	skipTo(0);
 	yield* missing;
 }
@@ -133,8 +142,11 @@ interface ReadCommit {
 
 interface FirstOfChain {
 	readonly seq: number;
-	since(previousSeq: number | undefined, previous: Tree): CommitChanges;
+	since(previousSeq: number | undefined, previous: State): CommitChanges;
 }
+
+/** What a commit is compared with. */
+type State = Pick<Head, "tree" | "annotations">;
 
 interface FoldedChain {
 	/** Undefined if no state of the chain can be read. */
@@ -143,6 +155,7 @@ interface FoldedChain {
 	readonly later: CommitChanges[];
 	/** As of the newest of them. */
 	readonly tree: Tree;
+	readonly annotations: Head["annotations"];
 	/** Commits that follow one that cannot be read. */
 	readonly broken: MissingCommits | undefined;
 }
@@ -157,11 +170,12 @@ function foldChain(chain: readonly ReadCommit[]): FoldedChain {
 			const to = chain.at(-1)?.listed.seq ?? listed.seq;
 			return { type: "missing", from: listed.seq, to, error: why };
 		};
-		if (commit === undefined) return { first, later, tree: head.tree, broken: broken(error) };
+		if (commit === undefined) return { first, later, ...stateOf(head), broken: broken(error) };
 		// What a commit is folded onto may be gone while its object stays, because content is in it.
 		if (first === undefined && !isFirst(commit)) continue;
 		const touched = [...commit.removed, ...commit.changed.keys()];
 		const isFull = commit.info.kind === "full";
+		const { annotations } = head;
 		const before = isFull ? head.tree : only(touched, head.tree);
 		try {
 			head = foldOnto(head, [commit]);
@@ -179,24 +193,29 @@ function foldChain(chain: readonly ReadCommit[]): FoldedChain {
 			};
 		} else {
 			const after = isFull ? head.tree : only(touched, head.tree);
-			later.push(describe(listed, commit, listed.seq - 1, before, after, head.tree.size));
+			const previous = { tree: before, annotations };
+			later.push(describe(listed, commit, listed.seq - 1, previous, after, head.tree.size));
 		}
 	}
-	return { first, later, tree: head.tree, broken: undefined };
+	return { first, later, ...stateOf(head), broken: undefined };
 }
+
+const stateOf = ({ tree, annotations }: State): State => ({ tree, annotations });
 
 function describe(
 	{ lastModifiedMs, objectBytes }: ListedCommit,
 	{ info, id }: DecodedCommit,
 	previousSeq: number | undefined,
-	before: Tree,
+	before: State,
 	after: Tree,
 	entries: number,
 ): CommitChanges {
+	const known = previousSeq === undefined ? undefined : before.annotations;
 	return {
 		type: "commit",
 		...{ info, id, timeMs: lastModifiedMs, objectBytes, previousSeq, entries },
-		differences: diffTrees(before, after),
+		differences: diffTrees(before.tree, after),
+		...aboutTurns(info, known),
 	};
 }
 

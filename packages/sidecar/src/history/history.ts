@@ -4,6 +4,7 @@ import { SidecarError } from "../errors.ts";
 import { HOST } from "../log/annotations.ts";
 import type { CommitFlags, CommitInfo } from "../log/types.ts";
 import type { ObjectStore } from "../store/port.ts";
+import { type AboutTurns, aboutTurns, newestStatuses } from "./about-turns.ts";
 
 /** The details of every entry that the listing alone provides. */
 interface Listed {
@@ -13,7 +14,8 @@ interface Listed {
 	readonly objectBytes: number;
 }
 
-export interface ReadableEntry extends Listed {
+/** What `AboutTurns` has is missing without `withTurns`. */
+export interface ReadableEntry extends Listed, AboutTurns {
 	/** 64 hex digits. */
 	readonly id: string;
 	/** 32 hex digits. */
@@ -39,6 +41,8 @@ export interface HistoryOptions {
 	readonly from?: number | undefined;
 	/** The maximum number of commits; default: all. */
 	readonly limit?: number | undefined;
+	/** Compare each commit with the one before it. Reads one more commit than `limit`. Default false. */
+	readonly withTurns?: boolean | undefined;
 	readonly signal?: AbortSignal | undefined;
 }
 
@@ -46,17 +50,51 @@ export interface HistoryOptions {
 const PARALLEL_GETS = 16;
 
 /**
- * The log's commits, newest first. Reads ahead by up to 16 commits.
+ * The log's commits, newest first. Reads ahead by up to 16 commits, and with `withTurns` returns a
+ * commit when the one before it is read.
  * @throws SidecarError STORE_*
  */
 export async function* history(
 	store: ObjectStore,
 	options: HistoryOptions = {},
 ): AsyncGenerator<HistoryEntry> {
+	const { limit = Number.POSITIVE_INFINITY, withTurns = false } = options;
+	if (!withTurns) {
+		for await (const { entry } of described(store, options)) yield entry;
+		return;
+	}
+	const withStatuses = newestStatuses();
+	const compared = ({ entry, info }: Described, before: Described | undefined) =>
+		info === undefined || "error" in entry
+			? entry
+			: withStatuses({ ...entry, ...aboutTurns(info, annotationsOf(before)) });
+	let newer: Described | undefined;
+	let count = 0;
+	for await (const each of described(store, { ...options, limit: limit + 1 })) {
+		if (newer !== undefined) yield compared(newer, each);
+		if (++count > limit) return;
+		newer = each;
+	}
+	if (newer !== undefined) yield compared(newer, undefined);
+}
+
+interface Described {
+	readonly entry: HistoryEntry;
+	/** Undefined if the commit cannot be read. */
+	readonly info: CommitInfo | undefined;
+}
+
+/** Undefined if they are not known: a superseded writer's commit tells of another disk. */
+function annotationsOf(described: Described | undefined): CommitInfo["annotations"] {
+	const info = described?.info;
+	return info === undefined || info.flags.recovered === true ? undefined : (info.annotations ?? []);
+}
+
+async function* described(store: ObjectStore, options: HistoryOptions): AsyncGenerator<Described> {
 	const stop = new AbortController();
 	const signal =
 		options.signal === undefined ? stop.signal : AbortSignal.any([options.signal, stop.signal]);
-	const ahead: Promise<HistoryEntry>[] = [];
+	const ahead: Promise<Described>[] = [];
 	try {
 		for await (const listed of listCommits(store, {
 			from: options.from,
@@ -67,7 +105,7 @@ export async function* history(
 			// It is awaited later, or never if the caller stops before.
 			entry.catch(() => {});
 			ahead.push(entry);
-			if (ahead.length >= PARALLEL_GETS) yield await (ahead.shift() as Promise<HistoryEntry>);
+			if (ahead.length >= PARALLEL_GETS) yield await (ahead.shift() as Promise<Described>);
 		}
 		for (const entry of ahead) yield await entry;
 	} finally {
@@ -80,12 +118,12 @@ async function describe(
 	store: ObjectStore,
 	{ seq, lastModifiedMs, objectBytes }: ListedCommit,
 	signal: AbortSignal,
-): Promise<HistoryEntry> {
+): Promise<Described> {
 	const listed: Listed = { seq, timeMs: lastModifiedMs, objectBytes };
 	try {
 		const { commit } = await fetchCommit(store, seq, signal);
 		const { kind, flags, writer } = commit.info;
-		return {
+		const entry = {
 			...listed,
 			id: commit.id,
 			writer,
@@ -95,8 +133,10 @@ async function describe(
 			removed: commit.removed.size,
 			...turnOf(commit.info),
 		};
+		return { entry, info: commit.info };
 	} catch (error) {
-		if (error instanceof SidecarError && error.category === "damaged") return { ...listed, error };
+		if (error instanceof SidecarError && error.category === "damaged")
+			return { entry: { ...listed, error }, info: undefined };
 		throw error;
 	}
 }

@@ -10,6 +10,7 @@ import { isSameContent, isTouchedDirectory, type PathDifference } from "../log/d
 import type { CommitFlags, Entry, FileEntry, Path } from "../log/types.ts";
 import { baseOf } from "../path.ts";
 import type { ObjectStore } from "../store/port.ts";
+import type { AboutTurns } from "./about-turns.ts";
 import {
 	type CommitChanges,
 	type CommitChangesOptions,
@@ -27,7 +28,7 @@ import { hostOf } from "./history.ts";
  */
 export type PathChangeKind = "created" | "changed" | "metadata" | "deleted" | "renamed" | "there";
 
-export interface PathChange {
+export interface PathChange extends AboutTurns {
 	readonly type: "change";
 	readonly kind: PathChangeKind;
 	readonly path: Path;
@@ -99,7 +100,7 @@ const NO_RENAMES: ReadonlyMap<Path, Path> = new Map();
 
 /** Undefined for a directory in which only names changed. */
 function changeOf(
-	{ info, timeMs, previousSeq }: CommitChanges,
+	{ info, timeMs, previousSeq, turns, isPutBack }: CommitChanges,
 	difference: PathDifference,
 	from: Path | undefined,
 	all: ReadonlyMap<Path, PathDifference>,
@@ -112,6 +113,8 @@ function changeOf(
 	return {
 		type: "change",
 		...{ kind, path, from, seq, previousSeq, timeMs, writer, flags, host: hostOf(info) },
+		...(turns && { turns }),
+		...(isPutBack && { isPutBack }),
 		before: former !== undefined && former.kind !== "added" ? former.before : undefined,
 		after: difference.kind === "removed" ? undefined : difference.after,
 	};

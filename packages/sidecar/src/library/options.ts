@@ -14,7 +14,7 @@ import type { ObjectStore } from "../store/port.ts";
 import { silentLogger } from "../telemetry/logger.ts";
 import { noProgress } from "../telemetry/progress.ts";
 import type { Logger, Progress } from "../telemetry/types.ts";
-import { type Profile, profileNamed } from "../workspace/profile.ts";
+import { type Profile, profileNamed, withoutTexts } from "../workspace/profile.ts";
 import { openRoots } from "./open-roots.ts";
 import { requireParent } from "./store-place.ts";
 import { requireOutside, withRealWorkspace } from "./workspace-place.ts";
@@ -51,6 +51,10 @@ export interface WorkspaceOptions extends LogOptions {
 	readonly stateDir?: string;
 	/** How to treat a file with a secret where the profile expects none. Default `warn`. */
 	readonly onSecret?: "warn" | "exclude" | "fail";
+	/**
+	 * Keep the beginning of the message that began a turn with its commits. Default true.
+	 */
+	readonly turnLabels?: boolean;
 	/** Default: silent. */
 	readonly logger?: Logger;
 	/** Default: none. */
@@ -134,8 +138,9 @@ export async function withWorkspace<T>(
 		const settings = withRealWorkspace(opened.settings);
 		requireOutside(settings, storeUrl);
 		const { workspace, stateDir, namespace, profile: name } = settings;
-		const profile =
+		const chosen =
 			typeof options.profile === "object" ? options.profile : (profileNamed(name) as Profile);
+		const profile = settings.turnLabels ? chosen : withoutTexts(chosen);
 		const root = openRoots(settings, storeUrl);
 		const privateDir = privateDirectory(stateDir, { workspace, store: storeUrl, namespace });
 		return await use({

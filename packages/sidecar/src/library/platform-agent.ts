@@ -7,6 +7,7 @@
 import type { AgentDialect } from "../agentcore/dialect.ts";
 import { thisEnvironment } from "../commit/environment.ts";
 import { agentEnvironment } from "../daemon/agent-environment.ts";
+import type { Serving } from "../daemon/daemon.ts";
 import type { AskToStop } from "../daemon/drain.ts";
 import type { SessionCredentials } from "../model/credential.ts";
 import type { DailyLedger } from "../model/usage-ledger.ts";
@@ -51,6 +52,8 @@ export async function platformAgent(
 		/** Sign the requests to the model. */
 		readonly credentials: SessionCredentials | undefined;
 		readonly isEnding: () => boolean;
+		/** The daemon, once it runs. */
+		readonly serving: () => Serving | undefined;
 	},
 ): Promise<PlatformAgent> {
 	const { settings, profile, logger } = opened;
@@ -99,6 +102,11 @@ export async function platformAgent(
 			isEnding: machine.isEnding,
 			newId: () => thisEnvironment.randomBytes(16).toString("hex"),
 			takesImages: (agent) => takesImages(readConfig(workspace, all), all, agent),
+			runOwn: async (command, conversation) => {
+				const { runChatCommand } = await import("./chat-commands.ts");
+				return await runChatCommand(opened, machine.serving(), command, conversation);
+			},
+			settle: async () => await machine.serving()?.settle(),
 			logger,
 		}),
 	};

@@ -33,7 +33,7 @@ export async function* history(options: HistoryOptions = {}): AsyncGenerator<His
 		const { since, signal } = options;
 		const { after = 0, sinceMs = Number.NEGATIVE_INFINITY } =
 			since === undefined ? {} : await resolveSince(store, String(since), signal);
-		for await (const entry of readHistory(store, options)) {
+		for await (const entry of readHistory(store, { ...options, withTurns: true })) {
 			if (entry.seq <= after || entry.timeMs < sinceMs) return;
 			yield entry;
 		}

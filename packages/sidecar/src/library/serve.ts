@@ -211,9 +211,10 @@ class PlatformMachine {
 			this.#store = store;
 			const token = thisEnvironment.randomBytes(32).toString("base64url");
 			const env = this.#options.env ?? process.env;
-			await using agent = await platformAgent(opened, env, token, {
+			await using agent = await platformAgent({ ...opened, store }, env, token, {
 				credentials: user?.renewing,
 				isEnding: () => this.#stop.signal.aborted,
+				serving: () => this.#serving,
 			});
 			this.#platformAgent = agent;
 			const end = await runDaemon(

@@ -1,6 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { parseInvocation } from "../agentcore/invocation.ts";
-import { agentOf, commandLine, commandName, knownCommands, sessionKey } from "./commands.ts";
+import {
+	agentOf,
+	commandLine,
+	commandName,
+	knownCommands,
+	ownCommand,
+	sessionKey,
+} from "./commands.ts";
 
 const invocation = (body: object) => parseInvocation(JSON.stringify(body), undefined);
 const user = (content: unknown) => ({ role: "user", content });
@@ -49,6 +56,18 @@ describe("a line that may be a command", () => {
 	])("is none in %j", (body) => {
 		expect(commandLine(invocation(body))).toBeUndefined();
 	});
+});
+
+test.each([
+	["/undo", { name: "undo", rest: "" }],
+	["/Undo", { name: "undo", rest: "" }],
+	["/history notes.md", { name: "history", rest: "notes.md" }],
+	["/restore: my notes.md 41 ", { name: "restore", rest: "my notes.md 41" }],
+	["/undone", undefined],
+	["/history/of/it", undefined],
+	["/new", undefined],
+])("%s is a command of the sidecar's own: %j", (line, command) => {
+	expect(ownCommand(line)).toEqual(command);
 });
 
 // @id text-is-no-command

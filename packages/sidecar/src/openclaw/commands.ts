@@ -3,7 +3,8 @@
  * OpenClaw gives a command to its model as text.
  *
  * Only a message of one line counts that is alone in its request's last place and begins with a name
- * that the gateway lists: any other text belongs to the model, a path for example.
+ * that the gateway lists, or one of the sidecar's own: any other text belongs to the model, a path
+ * for example.
  */
 import type { Forwarded } from "../agentcore/agent-api.ts";
 import type { Invocation } from "../agentcore/invocation.ts";
@@ -12,6 +13,20 @@ export interface KnownCommand {
 	/** Lower case, without the slash. */
 	readonly names: readonly string[];
 	readonly acceptsArgs: boolean;
+}
+
+/** A command that the sidecar runs itself, whatever the gateway lists. */
+export interface OwnCommand {
+	readonly name: "undo" | "history" | "restore";
+	/** What follows the name. */
+	readonly rest: string;
+}
+
+export function ownCommand(line: string): OwnCommand | undefined {
+	const [, name, rest = ""] = /^\/(undo|history|restore)(?=$|[\s:])[\s:]*(.*)$/i.exec(line) ?? [];
+	return name === undefined
+		? undefined
+		: { name: name.toLowerCase() as OwnCommand["name"], rest: rest.trim() };
 }
 
 /** A line that may be a command; undefined: certainly text. */

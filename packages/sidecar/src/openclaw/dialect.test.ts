@@ -10,6 +10,7 @@ import { AgentApi } from "../agentcore/agent-api.ts";
 import { refusalOf } from "../agentcore/http-refusal.ts";
 import { parseInvocation } from "../agentcore/invocation.ts";
 import { recordingLogger } from "../telemetry/logger.ts";
+import type { OwnCommand } from "./commands.ts";
 import { neverBegan, OpenClawDialect } from "./dialect.ts";
 
 const KEY = "agent:main:openai-user:anna";
@@ -20,12 +21,17 @@ let api: AgentApi;
 let server: Server;
 let logger: ReturnType<typeof recordingLogger>;
 let takesImages: boolean;
+/** Commands of the sidecar's own that ran. */
+let ran: (OwnCommand & { readonly conversation: string | undefined })[];
+let settle: () => Promise<void>;
 
 beforeEach(async () => {
 	gateway = await FakeGatewayServer.start();
 	agent = await FakeAgent.start();
 	logger = recordingLogger();
 	takesImages = true;
+	ran = [];
+	settle = async () => {};
 	const token = () => gateway.token;
 	const dialect = new OpenClawDialect({
 		isEnding: () => false,
@@ -33,6 +39,11 @@ beforeEach(async () => {
 		url: gateway.url,
 		token,
 		takesImages: () => takesImages,
+		runOwn: async (command, conversation) => {
+			ran.push({ ...command, conversation });
+			return `ran ${command.name}`;
+		},
+		settle: async () => await settle(),
 		logger,
 		pauseMs: 5,
 	});
@@ -116,16 +127,16 @@ describe("a command", () => {
 	});
 
 	test.each<[string, object, RegExp]>([
-		["prompt", { prompt: "/undo 3" }, /^data: "did \/undo 3"\n\n$/],
+		["prompt", { prompt: "/think 3" }, /^data: "did \/think 3"\n\n$/],
 		[
 			"chat",
-			{ messages: [{ role: "user", content: "/undo 3" }] },
-			/^data: .*"delta":\{"role":"assistant","content":"did \/undo 3"\}.*\n\ndata: .*"finish_reason":"stop".*\n\ndata: \[DONE\]\n\n$/,
+			{ messages: [{ role: "user", content: "/think 3" }] },
+			/^data: .*"delta":\{"role":"assistant","content":"did \/think 3"\}.*\n\ndata: .*"finish_reason":"stop".*\n\ndata: \[DONE\]\n\n$/,
 		],
 		[
 			"response",
-			{ input: "/undo 3" },
-			/^event: response\.created\n[\s\S]*"delta":"did \/undo 3"[\s\S]*event: response\.completed\n.*\n\ndata: \[DONE\]\n\n$/,
+			{ input: "/think 3" },
+			/^event: response\.created\n[\s\S]*"delta":"did \/think 3"[\s\S]*event: response\.completed\n.*\n\ndata: \[DONE\]\n\n$/,
 		],
 	])("is answered with events if its %s asks for them", async (_, body, events) => {
 		const response = await invoke({ ...body, stream: true });
@@ -213,6 +224,79 @@ describe("a command", () => {
 		expect(sent("chat.send")).toEqual([]);
 		gateway.sessions.set(KEY, { status: "done", startedAt: 1, endedAt: 2 });
 		expect(await (await command).json()).toMatchObject({ response: "did /status" });
+	});
+});
+
+describe("a command of the sidecar's own", () => {
+	test("runs here, whatever the gateway lists, and is answered in the form of its request", async () => {
+		expect(await (await invoke({ prompt: "/restore notes.md 41" })).json()).toEqual({
+			...{ response: "ran restore", status: "success" },
+		});
+		expect(await (await invoke({ input: "/history" })).json()).toMatchObject({
+			output: [{ content: [{ text: "ran history" }] }],
+		});
+		expect(gateway.calls).toEqual([]);
+		expect(agent.requests).toEqual([]);
+		expect(ran).toEqual([
+			{ name: "restore", rest: "notes.md 41", conversation: undefined },
+			{ name: "history", rest: "", conversation: undefined },
+		]);
+	});
+
+	// @id undo-of-this-conversation
+	test("is told the conversation of its request, of the user and of the agent that it names", async () => {
+		await invoke({ prompt: "/undo" });
+		await invoke({ prompt: "/undo", model: "openclaw/work" });
+		await invoke({ input: "/undo" });
+		expect(ran.map(({ conversation }) => conversation)).toEqual([
+			KEY,
+			"agent:work:openai-user:anna",
+			"agent:main:openresponses-user:anna",
+		]);
+	});
+
+	test("waits for the turn of its conversation, but the history waits for nothing", async () => {
+		const turn = slowAgent();
+		const first = invoke({ prompt: "hello" });
+		await turn.asked;
+		const undone = invoke({ prompt: "/undo" });
+		expect(await (await invoke({ prompt: "/history" })).json()).toMatchObject({
+			response: "ran history",
+		});
+		expect(ran.map(({ name }) => name)).toEqual(["history"]);
+		gateway.sessions.set(KEY, { status: "running", startedAt: 1 });
+		turn.answer();
+		expect((await first).status).toBe(200);
+		await expect.poll(() => sent("sessions.describe").length).toBeGreaterThan(2);
+		expect(ran.map(({ name }) => name)).toEqual(["history"]);
+		gateway.sessions.set(KEY, { status: "done", startedAt: 1, endedAt: 2 });
+		expect(await (await undone).json()).toMatchObject({ response: "ran undo" });
+	});
+});
+
+describe("a turn", () => {
+	test("begins when what the turn before it changed is committed", async () => {
+		const committed = Promise.withResolvers<void>();
+		let asked = 0;
+		settle = async () => {
+			asked++;
+			await committed.promise;
+		};
+		await invoke({ prompt: "first" });
+		expect(asked).toBe(0);
+		const second = invoke({ prompt: "second" });
+		await expect.poll(() => asked).toBe(1);
+		expect(agent.requests.length).toBe(1);
+		committed.resolve();
+		expect((await second).status).toBe(200);
+	});
+
+	test("begins although that fails", async () => {
+		settle = async () => {
+			throw new Error("the store is away");
+		};
+		await invoke({ prompt: "first" });
+		expect((await invoke({ prompt: "second" })).status).toBe(200);
 	});
 });
 

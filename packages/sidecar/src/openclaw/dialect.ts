@@ -16,7 +16,15 @@ import type { Invocation } from "../agentcore/invocation.ts";
 import { printable, SidecarError } from "../errors.ts";
 import type { Logger } from "../telemetry/types.ts";
 import { translateAttachments } from "./attachments.ts";
-import { agentOf, commandLine, commandName, knownCommands, sessionKey } from "./commands.ts";
+import {
+	agentOf,
+	commandLine,
+	commandName,
+	knownCommands,
+	type OwnCommand,
+	ownCommand,
+	sessionKey,
+} from "./commands.ts";
 import { connectGateway, type GatewayConnection, refusalText } from "./gateway-client.ts";
 import { Turns, until } from "./turns.ts";
 
@@ -33,6 +41,17 @@ export interface DialectOptions {
 	 * come from the kernel's generator, whose state no copy of this machine shares.
 	 */
 	readonly newId: () => string;
+	/**
+	 * Runs a command of the sidecar's own. Never throws: a failure is its answer, because a request that
+	 * failed may be sent again. Default: there are no such commands.
+	 * @param conversation its key; only for `/undo`
+	 */
+	readonly runOwn?: (command: OwnCommand, conversation: string | undefined) => Promise<string>;
+	/**
+	 * Commits what earlier turns changed, so that no commit holds the changes of two turns. Default:
+	 * turns do not wait.
+	 */
+	readonly settle?: () => Promise<void>;
 	readonly logger: Logger;
 	/** For tests. */
 	readonly pauseMs?: number;
@@ -40,12 +59,16 @@ export interface DialectOptions {
 
 /** The platform's limit for an answer. */
 const ANSWER_TIMEOUT_MS = 15 * 60_000;
+/** A turn waits no longer for the commit of the turn before: the store may be away. */
+const SETTLE_MS = 2_000;
 const PAUSE_MS = 250;
 const MAX_PAUSE_MS = 5_000;
 
 export class OpenClawDialect implements AgentDialect {
 	readonly #options: DialectOptions;
 	readonly #turns = new Turns();
+	/** A turn ended here, and no turn has begun since. */
+	#hasEnded = false;
 
 	constructor(options: DialectOptions) {
 		this.#options = options;
@@ -60,6 +83,12 @@ export class OpenClawDialect implements AgentDialect {
 		const line = commandLine(request.invocation);
 		if (line === undefined) return undefined;
 		const signal = AbortSignal.any([caller, AbortSignal.timeout(ANSWER_TIMEOUT_MS)]);
+		const own = ownCommand(line);
+		const { runOwn } = this.#options;
+		if (own !== undefined && runOwn !== undefined) {
+			this.#options.logger.info("agent.command", { command: own.name });
+			return await this.#own(own, runOwn, request, signal);
+		}
 		return await this.#withGateway(signal, async (gateway) => {
 			const agentId = agentOf(request.invocation);
 			const scope = {
@@ -93,18 +122,53 @@ export class OpenClawDialect implements AgentDialect {
 	): Promise<void> {
 		const lastMs = performance.now() + ANSWER_TIMEOUT_MS;
 		await this.#turns.turn(conversationOf(request), caller, async (signal) => {
-			for (let pauseMs = this.#pauseMs; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
-				const sentAtMs = Date.now();
-				try {
-					return await send(signal);
-				} catch (error) {
-					if (!(error instanceof AgentFailure) || error.agentStatus !== 500) throw error;
-					if (performance.now() + pauseMs >= lastMs) throw error;
-					if (!(await this.#neverBegan(request, sentAtMs, signal))) throw error;
-					this.#options.logger.warn("agent.request-repeated", { pauseMs, error: error.error });
+			await this.#settle(signal);
+			try {
+				for (let pauseMs = this.#pauseMs; ; pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS)) {
+					const sentAtMs = Date.now();
+					try {
+						return await send(signal);
+					} catch (error) {
+						if (!(error instanceof AgentFailure) || error.agentStatus !== 500) throw error;
+						if (performance.now() + pauseMs >= lastMs) throw error;
+						if (!(await this.#neverBegan(request, sentAtMs, signal))) throw error;
+						this.#options.logger.warn("agent.request-repeated", { pauseMs, error: error.error });
+					}
+					await until(delay(pauseMs), signal);
 				}
-				await until(delay(pauseMs), signal);
+			} finally {
+				this.#hasEnded = true;
 			}
+		});
+	}
+
+	/** The first turn of a machine waits for nothing: its answer would be later. */
+	async #settle(signal: AbortSignal): Promise<void> {
+		const { settle } = this.#options;
+		if (!this.#hasEnded || settle === undefined) return;
+		this.#hasEnded = false;
+		const either = AbortSignal.any([signal, AbortSignal.timeout(SETTLE_MS)]);
+		await until(settle(), either).catch(() => signal.throwIfAborted());
+	}
+
+	/** `/history` only reads, so it waits for no turn. */
+	async #own(
+		command: OwnCommand,
+		run: NonNullable<DialectOptions["runOwn"]>,
+		request: Forwarded,
+		signal: AbortSignal,
+	): Promise<string> {
+		if (command.name === "history") return await run(command, undefined);
+		return await this.#turns.command(conversationOf(request), signal, async () => {
+			if (command.name !== "undo") return await run(command, undefined);
+			// It goes on if its caller disconnects.
+			const lasting = AbortSignal.timeout(ANSWER_TIMEOUT_MS);
+			const key = await this.#withGateway(lasting, async (gateway) => {
+				const found = await this.#sessionKey(gateway, request);
+				await this.#untilIdle(gateway, found, lasting);
+				return found;
+			});
+			return await run(command, key);
 		});
 	}
 

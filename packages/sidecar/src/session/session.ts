@@ -28,16 +28,20 @@ import { bootId, writeMarker } from "../disk/base-marker.ts";
 import { settleMeant } from "../disk/meant-deletions.ts";
 import { UnsetMetadata } from "../disk/unset-metadata.ts";
 import { SidecarError } from "../errors.ts";
+import { commitChanges } from "../history/commit-changes.ts";
 import { type Undo, undoOf } from "../history/last-change.ts";
 import type { Selected, Selection } from "../history/select-quarantined.ts";
+import { changesOfTurn, type LeftPath } from "../history/turn-changes.ts";
 import { HOST } from "../log/annotations.ts";
 import type { Head } from "../log/fold.ts";
 import { logKey } from "../log/keys.ts";
+import { isSameTurn, PUT_BACK, type Turn, turnsIn } from "../log/turns.ts";
 import type { Path } from "../log/types.ts";
 import { type RepackResult, repack } from "../maintenance/repack.ts";
 import { applyRecovered } from "../restore/apply-recovered.ts";
 import { loadTools } from "../restore/load-tools.ts";
 import type { DiskPlan } from "../restore/plan-disk.ts";
+import type { RestoreChange } from "../restore/planned-changes.ts";
 import type { Restored } from "../restore/restore.ts";
 import type { RestoreOptions } from "../restore/restore-options.ts";
 import {
@@ -60,6 +64,7 @@ import type { WorkspaceFilter } from "../workspace/workspace-filter.ts";
 import { readWhenHandedOver } from "./await-previous-writer.ts";
 import { type BootOptions, boot } from "./boot.ts";
 import { type DropOptions, type Dropped, dropQuarantined } from "./drop-quarantined.ts";
+import { planTurnUndo } from "./undo-turn.ts";
 import type { Workspace } from "./workspace.ts";
 
 export interface SessionOptions extends Workspace {
@@ -106,6 +111,12 @@ export interface PutBack {
 	readonly broughtBack?: ReadonlySet<Path>;
 }
 
+/** What was brought back of a turn, and the paths of the turn that were left. */
+export interface TurnUndone extends PathsRestored, Undo {
+	readonly turn: Turn;
+	readonly left: readonly LeftPath[];
+}
+
 /**
  * Consecutive lost fences before giving up: each loss means that another writer took over within
  * one round trip.
@@ -143,6 +154,8 @@ export class Session {
 	readonly #times: FileTimes;
 	readonly #restoreOptions: RestoreOptions;
 	#toldQuarantined = "[]";
+	/** The id of the last restore of single paths, for the commits after it. */
+	#putBack: string | undefined;
 	/**
 	 * The FULL commit since which there is nothing to repack. At first the restored one, so that a
 	 * start makes no request for it.
@@ -203,7 +216,11 @@ export class Session {
 			believed: restored.keptDeleted,
 			meant: (isOver) => settleMeant(options.privateDir, isOver),
 			confirmAfterMs: options.sweepIntervalMs,
-			annotate: () => ({ [HOST]: environment.hostName, ...options.annotate?.() }),
+			annotate: () => ({
+				[HOST]: environment.hostName,
+				...(this.#putBack !== undefined && { [PUT_BACK]: this.#putBack }),
+				...options.annotate?.(),
+			}),
 			scanned,
 			context: {
 				root: options.root,
@@ -527,6 +544,41 @@ export class Session {
 	}
 
 	/**
+	 * Brings the files of people and agents to before the last turn of a conversation, as far as that
+	 * turn alone changed them. Databases, the conversation and the agent's own state stay. For a
+	 * running agent. The last flush must have left nothing undecided, and the next one commits it. Do
+	 * not overlap calls with flushes.
+	 * @param conversation its key, such as `agent:main:main`
+	 * @returns undefined if no turn of the conversation is found
+	 * @throws SidecarError as `changesOfTurn` and `restorePaths`; WORKSPACE_BUSY while the turn runs
+	 */
+	async undoTurn(conversation: string, signal?: AbortSignal): Promise<TurnUndone | undefined> {
+		const { store, profile } = this.#options;
+		const { seq, tree, annotations } = this.head;
+		const found = await changesOfTurn(commitChanges(store, { from: seq, signal }), conversation);
+		if (found === undefined) return undefined;
+		const { turn, before = seq } = found;
+		const isRunning = ({ status }: Turn) => status === "running";
+		if (turnsIn(annotations).some((each) => isSameTurn(each, turn) && isRunning(each)))
+			throw new SidecarError("WORKSPACE_BUSY", {
+				value: conversation,
+				reason: "its last turn has not ended",
+			});
+		const deferred = this.#flusher.deferredDeletionPaths;
+		const { paths, missing, left } = planTurnUndo(found, tree, deferred, profile);
+		const how = { isBesideAgent: true, signal };
+		const only = { paths: new Set([...missing, ...paths]), isRecursive: false };
+		const restored: { changes: RestoreChange[]; moved: Moved[] } = { changes: [], moved: [] };
+		for (const [at, some] of [[before, paths] as const, [seq, missing] as const]) {
+			if (some.size === 0) continue;
+			const each = await this.restorePaths({ at, only: { paths: some, isRecursive: false } }, how);
+			restored.changes.push(...each.changes);
+			restored.moved.push(...each.moved);
+		}
+		return { turn, left, undone: seq, at: before, only, ...restored };
+	}
+
+	/**
 	 * Brings what `putBack` changed to the newest commit again, which has all that this disk had.
 	 * @param error the refusal of the flush after it
 	 * @returns the error to throw
@@ -553,6 +605,7 @@ export class Session {
 	): Promise<PathsRestored> {
 		const label = newRestoreId(this.#options.environment ?? thisEnvironment);
 		const restored = await restorePaths({ ...this.#restoreOptions, ...how, at, only, label });
+		if (restored.changes.length > 0) this.#putBack = label;
 		for (const { path } of restored.changes) this.#flusher.hint(path);
 		this.#flusher.requestRescan();
 		return restored;

@@ -23,6 +23,16 @@ export function humanDuration(ms: number): string {
 	return `${Math.floor(minutes / 60)} h ${pad(minutes % 60)} min`;
 }
 
+/** `12 s ago`, `3 min ago`, `5 h ago`, `2 days ago`: one unit is enough to recognise a commit. */
+export function ago(ms: number): string {
+	const seconds = Math.max(0, Math.round(ms / 1000));
+	if (seconds < 2) return "just now";
+	if (seconds < 60) return `${seconds} s ago`;
+	if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ago`;
+	if (seconds < 2 * 86_400) return `${Math.floor(seconds / 3_600)} h ago`;
+	return `${Math.floor(seconds / 86_400)} days ago`;
+}
+
 const threeDigits = (value: number) => String(Number(value.toPrecision(3)));
 
 const pad = (value: number) => String(value).padStart(2, "0");

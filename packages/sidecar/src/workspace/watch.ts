@@ -14,7 +14,7 @@
  * stop at its parent.
  */
 import { lstatSync, readFileSync } from "node:fs";
-import { FSWatcher } from "chokidar";
+import type { FSWatcher } from "chokidar";
 import { baseOf, joinPath } from "../path.ts";
 import { DirectoryWatches } from "./directory-watches.ts";
 import type { Filter } from "./filter.ts";
@@ -46,7 +46,7 @@ export async function watchWorkspace(
 	requireDirectory(root);
 	const hints = new Hints(root, filter, onHint, onDoubt, maxQueuedEvents());
 	// Nothing but the workspace itself.
-	const watcher = createWatcher((path) => path !== root);
+	const watcher = await createWatcher((path) => path !== root);
 	watcher.on("raw", (event, name, details) =>
 		hints.onAbsoluteRaw(event, name, (details as { watchedPath: string }).watchedPath),
 	);
@@ -64,10 +64,13 @@ export async function watchWorkspace(
 }
 
 /**
+ * Loads chokidar: only a daemon needs it, when its agent runs already.
+ *
  * CHOKIDAR_USEPOLLING, common in images for development, would override `backend`. Polled
  * directories report nothing about their files.
  */
-function createWatcher(ignored: (path: string) => boolean): FSWatcher {
+async function createWatcher(ignored: (path: string) => boolean): Promise<FSWatcher> {
+	const { FSWatcher } = await import("chokidar");
 	const polling = process.env.CHOKIDAR_USEPOLLING;
 	delete process.env.CHOKIDAR_USEPOLLING;
 	try {

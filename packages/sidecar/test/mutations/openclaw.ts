@@ -42,4 +42,28 @@ export const OPENCLAW: readonly Mutation[] = [
 		replace: "		if (images.length > MAX_IMAGES && !takesImages())",
 		test: "image-for-a-model-without",
 	},
+	{
+		id: "undo-of-this-conversation",
+		rule: "/undo is about the conversation of its request",
+		file: "src/openclaw/dialect.ts",
+		find: "			return await run(command, key);",
+		replace: '			return await run(command, key && "agent:main:main");',
+		test: "undo-of-this-conversation",
+	},
+	{
+		id: "unreadable-begins-a-turn",
+		rule: "an event that cannot be read begins a turn, so that two turns never become one",
+		file: "src/workspace/profiles/openclaw-turns.ts",
+		find: "	} catch {\n		return unread;",
+		replace: "	} catch {\n		return undefined;",
+		test: "unreadable-begins-a-turn",
+	},
+	{
+		id: "label-masks-secrets",
+		rule: "a secret in the message of a turn is masked before the text is cut",
+		file: "src/workspace/profiles/openclaw-turns.ts",
+		find: "const line = masked(",
+		replace: "const line = String(",
+		test: "label-masks-secrets",
+	},
 ];

@@ -1,7 +1,8 @@
 import type { DatabaseSync } from "node:sqlite";
 import { baseOf } from "../../path.ts";
+import { readTurns } from "./openclaw-turns.ts";
 import { compileNamedPatterns, compilePatterns } from "./patterns.ts";
-import type { Profile } from "./profile.ts";
+import type { Annotations, Profile } from "./profile.ts";
 
 /**
  * OpenClaw 2026.9: the workspace is its state directory (~/.openclaw). Agents work in `workspace/`,
@@ -89,6 +90,24 @@ const SECRET = compilePatterns([
 /** Its table `session_nodes` has one row per session (OpenClaw 2026.9.6). */
 const AGENT_DATABASE = /^agents\/[^/]+\/agent\/openclaw-agent\.sqlite$/;
 
+/** Agents' workspaces, and skills of the user's own. What is elsewhere is OpenClaw's own state. */
+const WORKPLACE = /^(workspace(?:-[^/]+)?|workspaces\/[^/]+|worktrees\/[^/]+|skills)\/./s;
+
+/**
+ * OpenClaw writes these into each workspace. If they are gone, it takes the workspace for lost and
+ * refuses every turn (`WorkspaceVanishedError`).
+ */
+const NEEDED_FILES = new Set([
+	"AGENTS.md",
+	"HEARTBEAT.md",
+	"IDENTITY.md",
+	"SOUL.md",
+	"TOOLS.md",
+	"USER.md",
+]);
+
+const AGENT_WORKSPACE = /^workspace(?:-[^/]+|s\/[^/]+)?$/;
+
 /** A lease of another host name blocks the next gateway for five minutes (openclaw#155644). */
 const LEASES = ["state_leases", "agent_database_leases"] as const;
 
@@ -113,14 +132,25 @@ export const openclaw: Profile = {
 		if (isCleaned(path)) releaseLeases(copy);
 	},
 	isCleaned,
-	annotateSqlite: (path, database) => {
+	annotateSqlite: (path, database, { withTexts = true } = {}) => {
 		if (!AGENT_DATABASE.test(path)) return undefined;
 		const running = database
 			.prepare("SELECT 1 FROM session_nodes WHERE status = 'running' LIMIT 1")
 			.get();
-		return { turn: running === undefined ? "idle" : "running" };
+		return { turn: running === undefined ? "idle" : "running", ...turnsIn(database, withTexts) };
 	},
+	workplaceOf: (path) => WORKPLACE.exec(path)?.[1],
+	isNeeded: (path) => NEEDED_FILES.has(baseOf(path)) || AGENT_WORKSPACE.test(path),
 };
+
+/** Another release may have other tables: that costs the labels, and nothing else. */
+function turnsIn(database: DatabaseSync, withTexts: boolean): Annotations {
+	try {
+		return { turns: readTurns(database, withTexts) };
+	} catch {
+		return {};
+	}
+}
 
 function releaseLeases(copy: DatabaseSync): void {
 	const exists = copy.prepare("SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?");

@@ -40,5 +40,20 @@ export interface Profile {
 	 * What the content of the database at `path` says about the agent, by name, for the commit that
 	 * holds it. Reads only.
 	 */
-	readonly annotateSqlite?: (path: string, database: DatabaseSync) => Annotations | undefined;
+	readonly annotateSqlite?: (
+		path: string,
+		database: DatabaseSync,
+		options?: {
+			/** Keep parts of what people write. Default true. */
+			readonly withTexts?: boolean;
+		},
+	) => Annotations | undefined;
+	/**
+	 * The directory of an agent's or a person's own files that contains this path; undefined for the
+	 * agent's own state. Not asked for additional roots, which are always their own. Default: the
+	 * workspace itself.
+	 */
+	readonly workplaceOf?: (path: string) => string | undefined;
+	/** A running agent refuses to work without it, or in it if it is empty. Default: nothing. */
+	readonly isNeeded?: (path: string) => boolean;
 }
