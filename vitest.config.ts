@@ -33,6 +33,8 @@ const LONGEST = [
 	"simulator/half-restores",
 	"simulator/inner-volumes",
 	"openclaw/dialect",
+	// Builds falcoctl, where nothing has built it before.
+	"package/artifact",
 ].map((name) => `/${name}.heavy.test.ts`);
 
 class LongestFirst extends BaseSequencer {

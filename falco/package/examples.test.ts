@@ -63,8 +63,8 @@ describe.each([
 test("helm-cloudtrail-values.yaml has the plugins of falco_cloudtrail.yaml, and fills every list", () => {
 	const { falco, customRules } = parse(read("helm-cloudtrail-values.yaml")) as Values;
 	const config = parse(readFileSync(join(CONFIG, "falco_cloudtrail.yaml"), "utf8"));
-	for (const key of ["plugins", "load_plugins", "plugins_hostinfo", "priority", "json_output"])
-		expect([key, falco[key]]).toEqual([key, config[key]]);
+	const keys = ["plugins", "load_plugins", "plugins_hostinfo", "rule_matching", "priority"];
+	for (const key of keys) expect([key, falco[key]]).toEqual([key, config[key]]);
 	const lists = (items: readonly Item[]) => items.flatMap(({ list }) => list ?? []).sort();
 	const site = Object.values(customRules).flatMap((text) => parse(text) as readonly Item[]);
 	expect(lists(site)).toEqual(lists(itemsOf(RULES_FILES.cloudtrail)));

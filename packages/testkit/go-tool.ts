@@ -11,9 +11,10 @@ import { fileURLToPath } from "node:url";
 const CACHE = fileURLToPath(new URL("../../.cache/bin/", import.meta.url));
 
 export interface GoTool {
-	/** The package to build. */
-	readonly main: string;
+	readonly module: string;
 	readonly version: string;
+	/** The package to build, below the module. Default: the module itself. */
+	readonly main?: string;
 	/** For people who wait, with the time: `the S3 test server (MinIO …): once, 3 to 8 minutes`. */
 	readonly what: string;
 }
@@ -43,10 +44,8 @@ export async function goTool(tool: GoTool): Promise<string> {
 	return program;
 }
 
-/** As `go install` names it: without the major version of its module. */
-function nameOf({ main }: GoTool): string {
-	const name = basename(main);
-	return /^v\d+$/.test(name) ? basename(main.slice(0, -name.length - 1)) : name;
+function nameOf({ module, main }: GoTool): string {
+	return basename(main ?? module);
 }
 
 /** False while a live process holds it. */
@@ -71,30 +70,17 @@ function isAlive(pid: number): boolean {
 	}
 }
 
-async function build(tool: GoTool, program: string): Promise<void> {
-	const { main, version, what } = tool;
+/** In the module itself, with the versions and checksums of its authors. */
+async function build({ module, version, main = ".", what }: GoTool, program: string) {
 	const bin = await mkdtemp(join(CACHE, ".build-"));
 	try {
-		const go = spawn("go", ["install", "-trimpath", "-ldflags=-s -w", `${main}@${version}`], {
-			cwd: bin,
-			env: { ...process.env, GOBIN: bin, GOWORK: "off", CGO_ENABLED: "0" },
-			stdio: ["ignore", "pipe", "pipe"],
-		});
-		go.once("spawn", () => console.log(`building ${what}`));
-		let output = "";
-		for (const stream of [go.stdout, go.stderr])
-			stream.on("data", (part: Buffer) => {
-				output = (output + part.toString()).slice(-10_000);
-			});
-		const code = await new Promise<number | null>((resolve, reject) => {
-			go.once("error", reject);
-			go.once("close", resolve);
-		});
-		if (code !== 0)
-			throw new GoToolUnavailable(
-				`\`go install ${main}@${version}\` failed: ${output.trim().slice(-500)}`,
-			);
-		await rename(join(bin, nameOf(tool)), program);
+		const downloaded = await go(["mod", "download", "-json", `${module}@${version}`], bin);
+		const { Dir } = JSON.parse(downloaded) as { readonly Dir: string };
+		console.log(`building ${what}`);
+		const built = join(bin, "program");
+		const flags = ["-mod=readonly", "-trimpath", "-ldflags=-s -w", "-o", built];
+		await go(["build", ...flags, `./${main}`], Dir);
+		await rename(built, program);
 	} catch (error) {
 		if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 		throw new GoToolUnavailable(
@@ -103,6 +89,32 @@ async function build(tool: GoTool, program: string): Promise<void> {
 	} finally {
 		await rm(bin, { recursive: true, force: true });
 	}
+}
+
+/** @returns what it prints. @throws GoToolUnavailable with the end of it */
+async function go(args: readonly string[], cwd: string): Promise<string> {
+	const child = spawn("go", args, {
+		cwd,
+		env: { ...process.env, GOWORK: "off", CGO_ENABLED: "0" },
+		stdio: ["ignore", "pipe", "pipe"],
+	});
+	let output = "";
+	let errors = "";
+	child.stdout.on("data", (part: Buffer) => {
+		output += part.toString();
+	});
+	child.stderr.on("data", (part: Buffer) => {
+		errors = (errors + part.toString()).slice(-10_000);
+	});
+	const code = await new Promise<number | null>((resolve, reject) => {
+		child.once("error", reject);
+		child.once("close", resolve);
+	});
+	if (code !== 0)
+		throw new GoToolUnavailable(
+			`\`go ${args.join(" ")}\` failed: ${(errors + output).trim().slice(-500)}`,
+		);
+	return output;
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -16,7 +16,7 @@ import { type GoTool, GoToolUnavailable, goTool } from "../go-tool.ts";
 
 /** The only place where the version is pinned. */
 const MINIO: GoTool = {
-	main: "github.com/minio/minio",
+	module: "github.com/minio/minio",
 	version: "v0.0.0-20260212201848-7aac2a2c5b7c",
 	what: "the S3 test server (MinIO): once, 3 to 8 minutes on 2 cores",
 };
