@@ -70,7 +70,7 @@ export function recordRun(
 const keyOf = ({ kind, name }: Case, way: Way) => `${kind}/${name} ${way}`;
 
 /** Changes with everything that decides over alerts, and not with texts. */
-function digestOf(one: Case): string {
+export function digestOf(one: Case): string {
 	const { kind, name, as, network, trigger, evasion } = one;
 	const scripts = [
 		...(kind === "cloudtrail" ? [] : SHARED.map((file) => join(TEST, file))),
