@@ -125,11 +125,14 @@ export class FlushLoop {
 		if (this.notDurableForMs() !== undefined) await this.flush(false);
 	}
 
-	/** Runs `work` between two flushes. @param work may flush itself, with the function it gets */
-	alone<T>(work: (flush: FlushLoop["flush"]) => Promise<T>): Promise<T> {
+	/**
+	 * Runs `work` between two flushes. @param work may flush itself, with the function it gets; the
+	 * drain waits for it, so it heeds the signal, which `close` aborts
+	 */
+	alone<T>(work: (flush: FlushLoop["flush"], signal: AbortSignal) => Promise<T>): Promise<T> {
 		const flush = async (sweep: boolean, deletionsAreMeant = false) =>
 			this.isClosed ? undefined : await this.#flushOnce(sweep, deletionsAreMeant);
-		const done = this.#chain.then(() => work(flush));
+		const done = this.#chain.then(() => work(flush, this.#cut.signal));
 		this.#chain = done.catch(() => undefined);
 		return done;
 	}

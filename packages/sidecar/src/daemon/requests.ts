@@ -93,10 +93,10 @@ export async function putBackNow(
 	await requireSameLog(flushes, what);
 	const after = flushes.session.head.seq;
 	await flushNow(flushes, workspace);
-	const done = await flushes.alone(async (flush) => {
+	const done = await flushes.alone(async (flush, signal) => {
 		const { session } = flushes;
 		requireOwner(session, workspace);
-		const done = await session.putBack({ ...wanted, after }, BESIDE_AGENT);
+		const done = await session.putBack({ ...wanted, after }, { ...BESIDE_AGENT, signal });
 		return await committed(flushes, flush, done);
 	});
 	const { at, undone, changes, moved, first } = done;
@@ -118,13 +118,13 @@ export async function undoTurnNow(
 	conversation: string,
 ): Promise<UndoTurnDone | undefined> {
 	await flushNow(flushes, workspace);
-	const done = await flushes.alone(async (flush) => {
+	const done = await flushes.alone(async (flush, signal) => {
 		const { session } = flushes;
 		// The disk must be what the log says, or a change since would be taken back with the turn's.
 		const last = await flush(true);
 		if (last === undefined || last.kind === "unknown") await reported(flushes, workspace, last);
 		requireOwner(session, workspace);
-		const done = await session.undoTurn(conversation);
+		const done = await session.undoTurn(conversation, signal);
 		return done && (await committed(flushes, flush, done));
 	});
 	if (done === undefined) return undefined;

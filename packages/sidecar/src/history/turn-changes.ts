@@ -38,7 +38,7 @@ export interface TurnChanges {
 	readonly isAlone: boolean;
 }
 
-/** Commits to look at for the last turn of a conversation. Reading them takes 2 s from S3. */
+/** Commits to look at for the last turn of a conversation, back to its beginning. Reading them takes 2 s from S3. */
 export const MAX_COMMITS = 1_000;
 
 /** A file's time comes from a clock that advances in steps, of up to 10 ms. */
@@ -51,7 +51,7 @@ const DATABASE = "it is a database, which the agent may have open";
 
 /**
  * @param commits newest first, without a gap in the newest ones; read only as far as needed
- * @returns undefined if none of the last 1,000 commits names a turn of the conversation
+ * @returns undefined if no turn of the conversation began in the last 1,000 commits
  * @throws SidecarError COMMIT_EXPIRED if the state before the turn is gone
  */
 export async function changesOfTurn(
@@ -64,10 +64,11 @@ export async function changesOfTurn(
 	let count = 0;
 	for await (const item of commits) {
 		if (item.type === "missing") continue;
+		// A part of the turn's commits does not tell what others changed before.
+		if (++count > MAX_COMMITS) return undefined;
 		if (found === undefined) {
 			const turn = newestTurn(item, session);
 			if (turn !== undefined) found = new TurnSearch(turn, since, others);
-			else if (++count >= MAX_COMMITS) return undefined;
 		}
 		if (found === undefined) {
 			for (const each of item.differences)
@@ -125,7 +126,7 @@ class TurnSearch {
 		];
 		if (!isNamed) {
 			this.#perhaps.push(item);
-			return this.#perhaps.length < MAX_COMMITS;
+			return true;
 		}
 		for (const each of this.#perhaps) this.#foreignCommit(each, CHANGED_SINCE);
 		this.#perhaps = [];

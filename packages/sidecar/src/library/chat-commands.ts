@@ -85,7 +85,7 @@ async function undo(
 ): Promise<string> {
 	const done = await serving.undoTurn(conversation);
 	if (done === undefined)
-		return `There is nothing to take back: no turn of this conversation is in the last ${count(MAX_COMMITS, "commit")}.`;
+		return `There is nothing to take back: no turn of this conversation began in the last ${count(MAX_COMMITS, "commit")}.`;
 	const { turn, left, at, changes, flushed } = done;
 	logger.info("turn.undone", { at, changes: changes.length, left: left.length });
 	const when = ago(Date.now() - turn.startedMs);

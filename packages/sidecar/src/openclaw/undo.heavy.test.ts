@@ -60,7 +60,8 @@ describe.skipIf(openclaw.kind === "missing")("with the real OpenClaw", () => {
 
 	test("takes back the files of the last turn, and OpenClaw goes on", async () => {
 		await machine.ask("write a note [[write:kept.md:2000]]");
-		// Right after the other, so that both could be in one commit.
+		// Otherwise both turns may be in one commit, which is then taken back from neither.
+		await expect.poll(history, { timeout: 20_000 }).toContain("answered: 'write a note");
 		await machine.ask("and another one [[write:notes/taken.md:2000]]");
 		expect(existsSync(file("notes/taken.md"))).toBe(true);
 		const undone = await machine.ask("/undo");

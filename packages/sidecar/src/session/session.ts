@@ -569,7 +569,7 @@ export class Session {
 		const how = { isBesideAgent: true, signal };
 		const only = { paths: new Set([...missing, ...paths]), isRecursive: false };
 		const restored: { changes: RestoreChange[]; moved: Moved[] } = { changes: [], moved: [] };
-		for (const [at, some] of [[before, paths] as const, [seq, missing] as const]) {
+		for (const [at, some] of [[seq, missing] as const, [before, paths] as const]) {
 			if (some.size === 0) continue;
 			const each = await this.restorePaths({ at, only: { paths: some, isRecursive: false } }, how);
 			restored.changes.push(...each.changes);

@@ -53,6 +53,15 @@ describe("an undo of a turn", () => {
 		expect(ownersPlace("anything", { secret: () => false })).toBe("");
 	});
 
+	test("leaves every file of a Git repository, and takes back the files beside it", () => {
+		const theirs = [added("workspace/app/.git/objects/aa/bb"), changed("workspace/app/.git/index")];
+		expect(plan([...theirs, added("workspace/app/main.ts")], ["workspace/app/old.ts"])).toEqual({
+			paths: ["workspace/app/main.ts"],
+			missing: [],
+			left: theirs.map(({ path }) => path),
+		});
+	});
+
 	// @id undo-keeps-what-the-agent-needs
 	test("deletes no file without which the agent refuses to work, and changes it back", () => {
 		const names = ["AGENTS", "HEARTBEAT", "IDENTITY", "SOUL", "TOOLS", "USER"];

@@ -12,6 +12,9 @@ import type { Profile } from "../workspace/profile.ts";
 
 type Rules = Pick<Profile, "secret" | "workplaceOf" | "isNeeded">;
 
+/** Its files name each other: some of them alone make a repository that Git cannot read. */
+const IN_REPOSITORY = /(?:^|\/)\.git(?:\/|$)/;
+
 export interface TurnUndo {
 	/** To bring to the state before the turn. */
 	readonly paths: ReadonlySet<Path>;
@@ -48,7 +51,9 @@ export function planTurnUndo(
 			? "it belongs to the agent's own state"
 			: isRemoved && profile.isNeeded?.(path) === true
 				? "the agent refuses to work without it"
-				: undefined;
+				: IN_REPOSITORY.test(path)
+					? "it is in a Git repository, which later commits may need whole"
+					: undefined;
 		if (reason === undefined) {
 			paths.add(path);
 			if (isRemoved) removed.add(path);
@@ -95,8 +100,7 @@ function inTheWay(
 
 /** What may count as content of a directory: not what `git init` makes. */
 function* filesIn(tree: Tree): Generator<Path> {
-	for (const [path, { type }] of tree)
-		if (type !== "dir" && !/(?:^|\/)\.git\//.test(path)) yield path;
+	for (const [path, { type }] of tree) if (type !== "dir" && !IN_REPOSITORY.test(path)) yield path;
 }
 
 /**

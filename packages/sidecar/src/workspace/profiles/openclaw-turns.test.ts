@@ -118,6 +118,17 @@ describe("the newest turns", () => {
 		expect(texts()[0]).toBe("***");
 	});
 
+	test("mask a whole key and a whole token, of which a match proves only the beginning", () => {
+		session("s");
+		const body = "MC4CAQAwBQYDK2VwBCIEI".padEnd(64, "kQ7w");
+		say("s", "user", `use -----BEGIN PRIVATE KEY-----\n${body}\n-----END PRIVATE KEY-----`);
+		expect(texts()).toEqual(["use ***"]);
+		session("t");
+		const part = Buffer.from(JSON.stringify({ alg: "HS256", typ: "JWT" })).toString("base64url");
+		say("t", "user", `try ${part}.${part}.c2lnbmF0dXJlLW9mLXRoZS10b2tlbg now`);
+		expect(texts()[0]).toBe("try *** now");
+	});
+
 	test("keep no text if that is asked for", () => {
 		session("s");
 		say("s", "user", "tidy my notes", "one");

@@ -12,6 +12,7 @@
 import type { DatabaseSync } from "node:sqlite";
 import { zstdDecompressSync } from "node:zlib";
 import { findSecrets } from "../secrets/find.ts";
+import { PRIVATE_KEY } from "../secrets/kinds.ts";
 
 /** Conversations that were used last. */
 const MAX_SESSIONS = 8;
@@ -46,7 +47,7 @@ interface StoredTurn {
 export function readTurns(database: DatabaseSync, withTexts: boolean): string {
 	const sessions = database
 		.prepare(
-			"SELECT session_key AS session, current_session_id AS id, status FROM session_nodes ORDER BY updated_at DESC LIMIT ?",
+			"SELECT session_key AS session, current_session_id AS id, status FROM session_nodes ORDER BY status IS 'running' DESC, updated_at DESC LIMIT ?",
 		)
 		.all(MAX_SESSIONS) as unknown as readonly Session[];
 	const left = { rows: MAX_ROWS, bytes: MAX_READ_BYTES };
@@ -177,10 +178,13 @@ function masked(text: string): string {
 	const bytes = Buffer.from(text);
 	let shown = "";
 	let at = 0;
-	for (const { start, end } of findSecrets(bytes).toSorted((a, b) => a.start - b.start)) {
+	for (const { kind, start, end } of findSecrets(bytes).toSorted((a, b) => a.start - b.start)) {
 		if (end <= at) continue;
 		shown += `${bytes.toString("utf8", at, Math.max(at, start))}***`;
+		// A match proves a secret, and may end within it. A key has several lines.
+		if (kind === PRIVATE_KEY.kind) return shown;
 		at = end;
+		while (at < bytes.length && (bytes[at] as number) > 0x20) at++;
 	}
 	return shown + bytes.toString("utf8", at);
 }
