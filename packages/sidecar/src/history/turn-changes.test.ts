@@ -78,6 +78,17 @@ const left = (changes: TurnChanges | undefined) =>
 	Object.fromEntries((changes?.left ?? []).map(({ path, reason }) => [path, reason]));
 
 describe("the last turn of a conversation", () => {
+	test("is not looked for beyond 1,000 commits, also if newer ones still name it", async () => {
+		const agent = new Agent();
+		agent.begin(MINE);
+		agent.commit({ "workspace/mine.md": "1" });
+		agent.end(MINE);
+		for (let i = 0; i < 998; i++) agent.commit({ "workspace/later.md": String(i) });
+		expect((await agent.changes())?.turn.session).toBe(MINE);
+		for (let i = 0; i < 3; i++) agent.commit({ "workspace/later.md": `again ${i}` });
+		expect(await agent.changes()).toBeUndefined();
+	});
+
 	test("changed what its commits changed, from before the first to after the last", async () => {
 		const agent = new Agent();
 		agent.commit({ "workspace/a": "1", "workspace/b": "1", "workspace/c": "1" });
